@@ -1,0 +1,67 @@
+# Every path here is relative, so that a clone works wherever it lies, also below a folder with spaces.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON := .venv/bin/python
+SANDBOX_PYTHON := .venv-sandbox/bin/python
+SCENE ?= data_quality
+DB ?= sqlite
+PORT ?= 4566
+ARGS ?=
+
+export PYTHONPATH := plugins:.
+# Warnings of other people's packages at import are theirs to mend.
+export AIRFLOW__CORE__LOAD_EXAMPLES := False
+
+.PHONY: help setup demo sandbox test check endpoint lint bench clean
+
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.ready .venv-sandbox/.ready ## Make the two environments with pinned packages (again only when a pin changes)
+
+.venv/.ready: requirements.txt requirements-dev.txt constraints.txt tools/make-environment tools/find-python
+	@echo "Installing Airflow and the tools into .venv (once; a minute or two)"
+	@tools/make-environment .venv constraints.txt requirements.txt requirements-dev.txt
+	@touch $@
+
+.venv-sandbox/.ready: sandbox/requirements.txt sandbox/constraints.txt tools/make-environment tools/find-python
+	@echo "Installing the sandbox into .venv-sandbox (once; a minute)"
+	@tools/make-environment .venv-sandbox sandbox/constraints.txt sandbox/requirements.txt
+	@touch $@
+
+.venv-postgres/.ready: sandbox/postgres.txt tools/make-environment tools/find-python
+	@echo "Installing PostgreSQL into .venv-postgres (once)"
+	@tools/make-environment .venv-postgres sandbox/postgres.txt sandbox/postgres.txt
+	@touch $@
+
+demo: setup $(if $(filter postgres,$(DB)),.venv-postgres/.ready) ## Play a scene in a real Airflow against the sandbox (SCENE=data_quality, DB=sqlite or postgres)
+	@$(PYTHON) -m sandbox.demo --scene '$(SCENE)' --database '$(DB)' $(ARGS)
+
+sandbox: setup ## Run the sandbox alone, until Ctrl-C (PORT=4566)
+	@$(SANDBOX_PYTHON) -m sandbox serve --port '$(PORT)' $(ARGS)
+
+test: setup ## Run the whole test suite (ARGS=... goes to pytest)
+	@$(PYTHON) -m pytest --numprocesses auto --dist loadfile $(ARGS)
+
+check: setup ## Check every endpoint file; tells all faults at once
+	@$(PYTHON) -m watchkeeper.registry check $(ARGS)
+
+endpoint: setup ## Write the file of a live endpoint (NAME=its-name)
+	@$(if $(NAME),,echo "say which endpoint: make endpoint NAME=its-name" >&2; exit 2;) \
+	$(PYTHON) -m watchkeeper.aws.endpoint_facts '$(NAME)' $(ARGS)
+
+lint: setup ## Lint, check the format, the types and the layers
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@$(PYTHON) -m mypy
+	@.venv/bin/lint-imports
+
+bench: setup ## Measure the analysis beside its limits and peers (several minutes; ARGS=... goes to the benchmark)
+	@$(PYTHON) -m benchmarks $(ARGS)
+
+clean: ## Remove the environments and everything made at run time
+	rm -rf .venv .venv-* .demo .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
