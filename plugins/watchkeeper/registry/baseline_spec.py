@@ -1,0 +1,64 @@
+"""What an endpoint file says about where its baseline comes from."""
+
+from pathlib import PurePosixPath
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from watchkeeper.registry.spec_base import S3Uri, SpecModel
+
+DatasetFormat = Literal["csv", "jsonlines", "parquet"]
+_FORMATS_BY_SUFFIX: dict[str, DatasetFormat] = {
+    ".csv": "csv",
+    ".jsonl": "jsonlines",
+    ".jsonlines": "jsonlines",
+    ".ndjson": "jsonlines",
+    ".parquet": "parquet",
+}
+
+
+class BaselineSpec(SpecModel):
+    """The baseline's source: a dataset to profile, or Model Monitor's own documents to take over."""
+
+    dataset: S3Uri | None = Field(
+        default=None,
+        description="The training data that the baseline is made from: one object, or a prefix that ends with a slash.",
+        examples=["s3://example-data/churn/train.csv"],
+    )
+    format: DatasetFormat | None = Field(
+        default=None,
+        description="How the dataset is written; null to tell by its suffix (.csv, .jsonl, .parquet). CSV has a header "
+        "line.",
+        examples=["csv"],
+    )
+    import_statistics: S3Uri | None = Field(
+        default=None,
+        description="An existing statistics.json to take over instead of profiling a dataset.",
+        examples=["s3://example-monitor/baseline/statistics.json"],
+    )
+    import_constraints: S3Uri | None = Field(
+        default=None,
+        description="The constraints.json that goes with import_statistics; thresholds edited in it by hand survive.",
+        examples=["s3://example-monitor/baseline/constraints.json"],
+    )
+
+    @property
+    def dataset_format(self) -> DatasetFormat | None:
+        """The dataset's format, by ``format`` or by its suffix; None without a dataset."""
+        if self.dataset is None:
+            return None
+        return self.format or _FORMATS_BY_SUFFIX.get(PurePosixPath(self.dataset).suffix.lower())
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "BaselineSpec":
+        if (self.import_statistics is None) != (self.import_constraints is None):
+            given = "import_statistics" if self.import_statistics else "import_constraints"
+            message = f"only {given} is given; give import_statistics and import_constraints together"
+            raise ValueError(message)
+        if self.dataset is not None and self.import_statistics is not None:
+            message = "both dataset and import_statistics are given; keep the one that the baseline shall come from"
+            raise ValueError(message)
+        if self.dataset is not None and self.dataset_format is None:
+            message = f"the suffix of {self.dataset!r} does not tell its format; add format: csv, jsonlines or parquet"
+            raise ValueError(message)
+        return self

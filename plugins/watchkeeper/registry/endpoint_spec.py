@@ -1,0 +1,122 @@
+"""What one file of ``include/endpoints`` says about one endpoint."""
+
+import hashlib
+import json
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, model_validator
+
+from watchkeeper.registry.alert_spec import AlertSpec
+from watchkeeper.registry.baseline_spec import BaselineSpec
+from watchkeeper.registry.capture_spec import CaptureSpec
+from watchkeeper.registry.capture_window import Period
+from watchkeeper.registry.monitor_spec import MonitorName, MonitorsSpec
+from watchkeeper.registry.spec_base import EmptyMapping, EndpointName, FromList, RegionName, SpecModel, Text, distinct
+
+UNWRITTEN_FIELDS = frozenset({"registry_id"})
+"""Fields that the loader sets and no file may."""
+
+
+class EndpointSpec(SpecModel):
+    """One endpoint as its file and ``_defaults.yaml`` describe it together."""
+
+    registry_id: Text = Field(
+        default="",
+        description="The file's stem: the endpoint's name in S3 keys, metrics and verdicts. Set by the loader.",
+    )
+    endpoint_name: EndpointName = Field(
+        description="SageMaker's name of the endpoint.",
+        examples=["flights-delay"],
+    )
+    owner: Text = Field(
+        description="The team or person who answers for the model; named in alerts.",
+        examples=["flight-ops"],
+    )
+    description: str = Field(
+        default="", description="What the model does, in a sentence.", examples=["Delay of departures"]
+    )
+    region_name: RegionName | None = Field(
+        default=None,
+        description="The endpoint's region; null for the connection's.",
+        examples=["us-east-1"],
+    )
+    aws_conn_id: Text = Field(
+        default="aws_default",
+        description="The Airflow connection whose account holds the endpoint and its capture.",
+        examples=["aws_default"],
+    )
+    variants: Annotated[tuple[EndpointName, ...], FromList, Field(min_length=1), AfterValidator(distinct)] = Field(
+        default=("AllTraffic",),
+        description="The production variants to watch, each for itself.",
+        examples=[["AllTraffic"]],
+    )
+    model_version: Text | None = Field(
+        default=None,
+        description="The version of the model in service, in quotes; a baseline is bound to it.",
+        examples=["3"],
+    )
+    capture: CaptureSpec = Field(description="Data capture: where it lies and how its columns are called.")
+    grace_minutes: Annotated[int, Field(ge=0, le=1440)] = Field(
+        default=10,
+        description="How long to wait after a window's end for capture's last files before judging.",
+        examples=[10],
+    )
+    monitors: MonitorsSpec = Field(
+        default_factory=MonitorsSpec,
+        description="The monitors that judge this endpoint.",
+    )
+    alerts: AlertSpec = Field(
+        default_factory=AlertSpec,
+        description="Who is told of a verdict that is not ok.",
+    )
+    baseline: BaselineSpec | None = Field(
+        default=None,
+        description="Where the baseline comes from; null when the baseline DAG is told each time.",
+    )
+    tags: Annotated[dict[Text, str], EmptyMapping] = Field(
+        default_factory=dict,
+        description="Free labels, carried into verdicts and alerts.",
+        examples=[{"tier": "gold"}],
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_name_stands_for_the_other(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        name, registry_id = value.get("endpoint_name"), value.get("registry_id")
+        if name is None and registry_id is not None:
+            return {**value, "endpoint_name": registry_id}
+        if registry_id is None and isinstance(name, str):
+            return {**value, "registry_id": name}
+        return value
+
+    def capture_prefix(self, variant: str) -> str:
+        """Return the S3 URI, with its last slash, under which a variant's capture lies by yyyy/mm/dd/hh."""
+        return f"{self.capture.s3_uri}/{self.endpoint_name}/{variant}/"
+
+    def watches(self, monitor: MonitorName, period: Period) -> bool:
+        """Say whether this endpoint is judged by ``monitor`` over windows of ``period``."""
+        if monitor != "data_quality":
+            return False
+        spec = self.monitors.data_quality
+        return spec.enabled and period in spec.periods
+
+    def digest(self, monitor: MonitorName) -> str:
+        """Return the SHA-256 (hex) of all that this file contributes to a verdict of ``monitor``.
+
+        Who owns the endpoint, who is told and how often it is judged do not change what a window says,
+        so editing them restates nothing. Comments and the order of keys do not count either.
+        """
+        judging = {
+            "monitor": monitor,
+            "endpoint": self.model_dump(
+                mode="json", include={"endpoint_name", "region_name", "aws_conn_id", "model_version", "capture"}
+            ),
+            "rules": self.monitors.model_dump(mode="json", exclude=_NOT_JUDGING).get(monitor),
+        }
+        text = json.dumps(judging, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+_NOT_JUDGING = {"data_quality": {"enabled", "periods", "publish_feature_metrics"}}

@@ -1,0 +1,76 @@
+"""Laws of include/: the examples are sound and switched off, editors' schema agrees, no runbook is missing."""
+
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from watchkeeper.registry.capture_window import Period
+from watchkeeper.registry.registry_files import load_registry
+from watchkeeper.registry.registry_reference import endpoint_schema
+from watchkeeper.registry.runbook_pages import (
+    FINDING_RUNBOOKS,
+    INDEX_PAGE,
+    VERDICT_RUNBOOKS,
+    runbook_link,
+    runbook_name,
+)
+
+INCLUDE = Path(__file__).parents[2] / "include"
+EXAMPLES = sorted((INCLUDE / "endpoints").glob("*.yaml"))
+KINDS = (*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS)
+
+
+def test_the_examples_are_sound_and_nothing_looks_for_them() -> None:
+    registry = load_registry(INCLUDE / "endpoints")
+    registry.require_sound()
+    assert set(registry.endpoints) == {"churn-example", "fraud-example"}
+    periods: tuple[Period, ...] = ("hourly", "daily")
+    assert [registry.watched("data_quality", period) for period in periods] == [(), ()]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_the_editors_schema_takes_the_examples(path: Path) -> None:
+    jsonschema.validate(yaml.safe_load(path.read_text(encoding="utf-8")), endpoint_schema())
+
+
+@pytest.mark.parametrize(
+    "faulty",
+    [{"ownr": "x"}, {"grace_minutes": "10"}, {"monitors": {"bias": {}}}, {"capture": {"s3_uri": "bucket"}}],
+    ids=lambda faulty: next(iter(faulty)),
+)
+def test_the_editors_schema_refuses_what_the_loader_refuses(faulty: dict[str, object]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(faulty, endpoint_schema())
+
+
+def test_the_editors_schema_lets_sections_be_left_empty() -> None:
+    jsonschema.validate({"alerts": None, "tags": None, "capture": None, "monitors": None}, endpoint_schema())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_finding_and_verdict_has_its_runbook(kind: str) -> None:
+    page = INCLUDE / "runbooks" / runbook_name(kind)
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(f"# {kind}\n")
+    for heading in (
+        "## What it means",
+        "## How it is computed",
+        "## Likely causes",
+        "## Steps",
+        "## Silence or adjust",
+    ):
+        assert f"\n{heading}\n" in text, f"{page.name} lacks {heading!r}"
+
+
+def test_every_runbook_is_known_and_listed_in_the_index() -> None:
+    pages = {path.name for path in (INCLUDE / "runbooks").glob("*.md")} - {INDEX_PAGE}
+    assert pages == {runbook_name(kind) for kind in KINDS}
+    index = (INCLUDE / "runbooks" / INDEX_PAGE).read_text(encoding="utf-8")
+    assert [page for page in sorted(pages) if f"]({page})" not in index] == []
+
+
+def test_what_has_no_page_leads_to_the_index() -> None:
+    assert runbook_name("a_check_of_tomorrow") == INDEX_PAGE
+    assert runbook_link("https://x.y/runbooks/", "failed") == "https://x.y/runbooks/failed.md"
