@@ -1,0 +1,1 @@
+"""The analysis core: pure functions from captured data to statistics, findings and a verdict."""

@@ -1,0 +1,56 @@
+"""Model Monitor's ``constraint_violations.json``."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from watchkeeper.analysis.finding import Check, Finding, Outcome
+from watchkeeper.analysis.jackson_json import encode
+from watchkeeper.errors import DocumentError
+
+
+def encode_violations(findings: Iterable[Finding]) -> bytes | None:
+    """Return the document of the violated findings, or ``None`` when there are none: then no file is written."""
+    violations = [
+        {
+            "feature_name": finding.feature,
+            "constraint_check_type": finding.check.value,
+            "description": finding.reason,
+        }
+        for finding in findings
+        if finding.outcome is Outcome.VIOLATED
+    ]
+    return encode({"violations": violations}) if violations else None
+
+
+class _Violation(msgspec.Struct):
+    feature_name: str
+    constraint_check_type: str
+    description: str = ""
+
+
+class _Document(msgspec.Struct):
+    violations: list[_Violation]
+
+
+# Made once, at import: msgspec works a type out when it is first decoded, and two threads that do so at once can hang.
+_DOCUMENTS = msgspec.json.Decoder(_Document)
+
+
+def decode_violations(data: bytes, source: str = "constraint_violations.json") -> list[Finding]:
+    """Return the violations in a document of ours or of Model Monitor's; extra fields are ignored.
+
+    Raises
+    ------
+    DocumentError
+        when it is not such a document.
+    """
+    try:
+        document = _DOCUMENTS.decode(data)
+        return [
+            Finding(v.feature_name, Check(v.constraint_check_type), Outcome.VIOLATED, v.description)
+            for v in document.violations
+        ]
+    except (msgspec.MsgspecError, ValueError) as error:
+        remedy = "Expected {violations: [{feature_name, constraint_check_type, description}]}"
+        raise DocumentError(source, str(error), remedy) from error
