@@ -1,0 +1,208 @@
+"""Model Monitor's container contract for data quality: environment variables in, documents out.
+
+Run as ``python -m watchkeeper.container [--root DIR]`` or ``watchkeeper-analyze``. Exit status 0 when the analysis ran,
+violations or not; 1 when it could not, with the reason on standard error and in ``output/message``.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+# One thread each, read when they are first imported: these vectors are short, and threads would mostly wait for one
+# another (a tenth of the CPU seconds). Who wants more runs more windows side by side.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
+
+import msgspec
+
+from watchkeeper.analysis.capture_profile import CaptureProfile, MalformedLines, profile_capture
+from watchkeeper.analysis.capture_records import CaptureFile, CaptureSchema
+from watchkeeper.analysis.constraint_evaluation import Baseline
+from watchkeeper.analysis.constraint_set import ConstraintSet, MonitoringConfig, decode_constraints, encode_constraints
+from watchkeeper.analysis.constraint_suggestion import suggest_constraints
+from watchkeeper.analysis.dataset_profile import profile_csv, profile_json_lines, profile_parquet
+from watchkeeper.analysis.dataset_statistics import DatasetStatistics, decode_statistics, encode_statistics
+from watchkeeper.analysis.feature_metrics import StatisticSet, drift_distances, feature_metrics
+from watchkeeper.analysis.finding import Finding, Outcome, Verdict
+from watchkeeper.analysis.judgement import Judgement, JudgementRules, judge
+from watchkeeper.analysis.violation_report import encode_violations
+from watchkeeper.container_job import ContainerJob, open_file, read_job
+from watchkeeper.errors import ContainerContractError, WatchkeeperError
+
+_MESSAGE_FILE = "output/message"
+_METRICS_FILE = "output/metrics/cloudwatch/cloudwatch_metrics.jsonl"
+_NO_VIOLATIONS = "Completed: Job completed successfully with no violations."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the job that this process's environment describes; return the exit status."""
+    parser = argparse.ArgumentParser(prog="watchkeeper-analyze", description=__doc__)
+    parser.add_argument("--root", type=Path, default=Path("/opt/ml"), help="the folder that stands for /opt/ml")
+    options = parser.parse_args(arguments)
+    return run(os.environ, options.root)
+
+
+def run(environment: Mapping[str, str], root: Path) -> int:
+    """Do one job in the folders under ``root``; return the exit status (see the module)."""
+    try:
+        message = _analyze(read_job(environment, root))
+    except WatchkeeperError as error:
+        _say(f"error: {error}")
+        _write(root / _MESSAGE_FILE, f"Failed: {error}".encode())
+        return 1
+    _say(message)
+    _write(root / _MESSAGE_FILE, message.encode())
+    return 0
+
+
+def _analyze(job: ContainerJob) -> str:
+    started = time.monotonic()
+    baseline = _baseline(job)
+    profile = _profile(job, baseline)
+    for reason, count in profile.malformed.reasons.items():
+        _say(f"malformed: {count} lines: {reason}")
+    if profile.state is None and not profile.malformed.count:
+        return "Completed: Job completed successfully; the window holds no rows, so there was nothing to judge."
+    judgement = _judge(job, profile, baseline)
+    if judgement.verdict is Verdict.FAILED:
+        raise ContainerContractError("dataset", judgement.reason, "See the malformed lines above")
+    statistics = judgement.statistics or DatasetStatistics(0, {})
+    _write_documents(job, statistics, judgement.findings)
+    if job.publish_metrics:
+        _write_metrics(job, statistics, judgement.findings)
+    if job.postprocessor is not None:
+        from watchkeeper.container_scripts import run_postprocessor
+
+        run_postprocessor(job.postprocessor)
+    _say(f"{profile.row_count} rows of {len(statistics.features)} columns in {time.monotonic() - started:.2f} s")
+    if judgement.verdict is Verdict.TOO_FEW:
+        return f"Completed: Job completed successfully; not judged: {judgement.reason}."
+    count = sum(finding.outcome is Outcome.VIOLATED for finding in judgement.findings)
+    if not count:
+        return _NO_VIOLATIONS
+    return f"CompletedWithViolations: Job completed successfully with {count} violations."
+
+
+def _profile(job: ContainerJob, baseline: Baseline | None) -> CaptureProfile:
+    paths = job.files()
+    if job.kind == "parquet":
+        state = profile_parquet(paths, on_progress=_progress)
+        return CaptureProfile(state, state.row_count, state.row_count, MalformedLines())
+    files: Iterator[CaptureFile] = map(open_file, paths)
+    if job.preprocessor is not None:
+        from watchkeeper.container_scripts import preprocessed_files
+
+        files = preprocessed_files(job, paths)
+    if job.kind == "capture":
+        schema = CaptureSchema(
+            columns=_baseline_columns(baseline),
+            output_columns_position=job.output_columns_position,
+            sides=job.capture_sides,
+        )
+        return profile_capture(files, schema, on_progress=_progress)
+    if job.kind == "csv" and job.preprocessor is None:
+        columns = None if job.csv_header else _baseline_columns(baseline)
+        state = profile_csv(files, header=job.csv_header, columns=columns, on_progress=_progress)
+    else:
+        state = profile_json_lines(files, on_progress=_progress)
+    return CaptureProfile(state, state.row_count, state.row_count, MalformedLines())
+
+
+def _baseline_columns(baseline: Baseline | None) -> tuple[str, ...] | None:
+    return tuple(baseline.constraints.features) if baseline else None
+
+
+def _baseline(job: ContainerJob) -> Baseline | None:
+    if job.baseline_constraints is None:
+        return None
+    constraints = decode_constraints(job.baseline_constraints.read_bytes(), str(job.baseline_constraints))
+    if job.baseline_statistics is None:
+        return Baseline(constraints)
+    source = job.baseline_statistics
+    return Baseline(constraints, decode_statistics(source.read_bytes(), str(source)))
+
+
+def _judge(job: ContainerJob, profile: CaptureProfile, baseline: Baseline | None) -> Judgement:
+    rules = JudgementRules(job.dialect, job.minimum_rows, job.maximum_malformed_share)
+    # Without a baseline there is nothing to be judged against, but unreadable data is unreadable all the same.
+    return judge(profile, baseline or Baseline(ConstraintSet({}, MonitoringConfig(evaluate_constraints=False))), rules)
+
+
+def _write_documents(job: ContainerJob, statistics: DatasetStatistics, findings: Sequence[Finding]) -> None:
+    config = MonitoringConfig()
+    if job.categorical_drift_method:
+        config = replace(config, categorical_drift_method=job.categorical_drift_method)
+    _write(job.output / "statistics.json", encode_statistics(statistics))
+    _write(job.output / "constraints.json", encode_constraints(suggest_constraints(statistics, config)))
+    violations = encode_violations(findings)
+    target = job.output / "constraint_violations.json"
+    if violations is None:
+        target.unlink(missing_ok=True)
+    else:
+        _write(target, violations)
+
+
+def _write_metrics(job: ContainerJob, statistics: DatasetStatistics, findings: Sequence[Finding]) -> None:
+    """Write the file that the platform publishes: one JSON object a line (`Endpoint`, `MonitoringSchedule`)."""
+    names = {"Endpoint": job.endpoint_name, "MonitoringSchedule": job.schedule_name}
+    dimensions = [{"Name": name, "Value": value} for name, value in names.items() if value]
+    moment = job.metric_time or job.start
+    if moment is None:
+        raise ContainerContractError(
+            "metric_time", "neither it nor start_time is set", "Set one, or publish_cloudwatch_metrics=Disabled"
+        )
+    lines = []
+    for metric in feature_metrics(statistics, drift_distances(findings)):
+        line: dict[str, object] = {
+            "MetricName": metric.name,
+            "Timestamp": _timestamp(moment),
+            "Dimensions": dimensions,
+        }
+        match metric.value:
+            case StatisticSet(count, total, minimum, maximum):
+                line["StatisticValues"] = {"SampleCount": count, "Sum": total, "Minimum": minimum, "Maximum": maximum}
+            case value:
+                line["Value"] = value
+        lines.append(msgspec.json.encode(line))
+    _write(job.root / _METRICS_FILE, b"".join(line + b"\n" for line in lines))
+
+
+def _timestamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees all of it or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_bytes(data)
+    draft.replace(path)
+
+
+class _Progress:
+    """Says how far a long run is, once in ten seconds."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def __call__(self, rows: int) -> None:
+        now = time.monotonic()
+        if now - self._last >= 10:
+            self._last = now
+            _say(f"{rows} rows read")
+
+
+_progress = _Progress()
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
