@@ -1,0 +1,1 @@
+"""The analysis beside its limits and its peers, as whole processes, in one run."""
