@@ -1,0 +1,106 @@
+"""The sandbox's command line: ``python -m sandbox serve | deploy | replay | expected``."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    options = _parser().parse_args(arguments)
+    return int(options.run(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description="Emulated AWS with real traffic.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    serve = commands.add_parser("serve", help="serve emulated AWS on 127.0.0.1 until SIGTERM or Ctrl-C")
+    serve.add_argument("--port", type=int, default=4566, help="0 takes a free one (default: 4566)")
+    serve.add_argument("--ready-file", type=Path, help='written when ready: {"url": …, "pid": …}')
+    serve.add_argument("--flush-seconds", type=float, default=5.0, help="age at which live captures are put")
+    serve.add_argument("--settle-seconds", type=float, default=2.0, help="how long an endpoint creates or updates")
+    serve.set_defaults(run=_serve)
+
+    deploy = commands.add_parser("deploy", help="bucket, topic, queue, models, endpoints, baseline datasets")
+    _common(deploy)
+    deploy.add_argument(
+        "--without-capture", action="append", default=[], metavar="ENDPOINT", help="deploy it without data capture"
+    )
+    deploy.set_defaults(run=_deploy)
+
+    replay = commands.add_parser("replay", help="replay two days of real traffic in time order")
+    _common(replay)
+    replay.add_argument("--live", type=int, default=20, help="invocations over HTTP per endpoint afterwards, now")
+    replay.set_defaults(run=_replay)
+
+    expected = commands.add_parser("expected", help="print the verdicts that a monitor must reach, as JSON")
+    expected.add_argument("--before", type=_moment, default=None, help="ISO 8601; the span ends before it")
+    expected.set_defaults(run=_expected)
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    url = os.environ.get("AWS_ENDPOINT_URL")
+    parser.add_argument("--url", default=url, required=url is None, help="of the sandbox (or AWS_ENDPOINT_URL)")
+    parser.add_argument(
+        "--json", action="store_true", help="print the summary as one JSON document, progress on stderr"
+    )
+    parser.add_argument("--before", type=_moment, default=None, help="ISO 8601; the span ends before it (now)")
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from sandbox.aws_server import serve
+
+    serve(
+        port=options.port,
+        ready_file=options.ready_file,
+        flush_seconds=options.flush_seconds,
+        settle_seconds=options.settle_seconds,
+    )
+    return 0
+
+
+def _deploy(options: argparse.Namespace) -> int:
+    from sandbox.deployment import deploy
+
+    return _print(options, deploy(options.url, without_capture=options.without_capture, progress=_progress(options)))
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from sandbox.replay import replay
+
+    before = options.before or datetime.now(UTC)
+    return _print(options, replay(options.url, before=before, live=options.live, progress=_progress(options)))
+
+
+def _expected(options: argparse.Namespace) -> int:
+    from sandbox.traffic.expected_verdicts import as_document
+
+    print(json.dumps(as_document(options.before or datetime.now(UTC)), indent=1))
+    return 0
+
+
+def _progress(options: argparse.Namespace) -> Callable[[str], None]:
+    stream = sys.stderr if options.json else sys.stdout
+    return lambda text: print(text, file=stream, flush=True)
+
+
+def _print(options: argparse.Namespace, summary: dict[str, object]) -> int:
+    if options.json:
+        json.dump(summary, sys.stdout, indent=1)
+        print()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,106 @@
+"""Serving the sandbox: one loopback socket, a ready file, a clean stop on SIGTERM or Ctrl-C."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import urllib.request
+from pathlib import Path
+
+from sandbox.live_endpoints import ACCOUNT
+
+HOST = "127.0.0.1"
+
+
+def serve(*, port: int, ready_file: Path | None, flush_seconds: float, settle_seconds: float) -> None:
+    """Serve until SIGTERM or SIGINT. Port 0 takes a free one; ``ready_file`` gets ``{"url": …, "pid": …}``."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except OSError as error:
+        message = f"cannot listen on {HOST}:{port}: {error.strerror}; choose another --port, or 0 for a free one"
+        raise SystemExit(message) from None
+    bound = listener.getsockname()[1]
+    _configure_emulators(bound)
+    try:
+        asyncio.run(_serve(listener, f"http://{HOST}:{bound}", ready_file, flush_seconds, settle_seconds))
+    finally:
+        if ready_file:
+            ready_file.unlink(missing_ok=True)
+
+
+def _configure_emulators(port: int) -> None:
+    # Both read these when imported. Loopback only, one account, no listeners of their own, nothing kept on disk.
+    os.environ.update(
+        {
+            "BIND_HOST": HOST,
+            "GATEWAY_PORT": str(port),
+            "MOTO_PORT": str(port),
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "MINISTACK_HOST": HOST,
+            "SFTP_ENABLED": "0",
+            "IOT_MTLS_ENABLED": "0",
+            "MINISTACK_WORKER_THREADS": "16",
+            "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),
+            "MOTO_ALLOW_NONEXISTENT_REGION": "true",
+        }
+    )
+    for name in ("PERSIST_STATE", "S3_PERSIST", "AUTH", "SERVICES", "AWS_ENDPOINT_URL"):
+        os.environ.pop(name, None)
+
+
+async def _serve(
+    listener: socket.socket, url: str, ready_file: Path | None, flush_seconds: float, settle_seconds: float
+) -> None:
+    from hypercorn.asyncio import serve as hypercorn_serve
+    from hypercorn.config import Config
+    from ministack.app import app as ministack
+
+    from sandbox.live_endpoints import LiveEndpoints
+    from sandbox.moto_application import moto_application
+    from sandbox.request_router import RequestRouter
+
+    endpoints = LiveEndpoints(url, flush_seconds)
+    router = RequestRouter(ministack, moto_application(settle_seconds), endpoints)
+    config = Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.accesslog = None
+    config.loglevel = "WARNING"
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 3
+    stop, closing = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    server = asyncio.create_task(hypercorn_serve(router, config, shutdown_trigger=closing.wait))  # type: ignore[arg-type]
+    await _until_ready(server, url)
+    endpoints.start()
+    if ready_file:
+        partial = ready_file.with_suffix(".part")
+        partial.write_text(json.dumps({"url": url, "pid": os.getpid()}))
+        partial.rename(ready_file)
+    print(f"sandbox ready at {url}", flush=True)
+    await asyncio.wait((asyncio.create_task(stop.wait()), server), return_when=asyncio.FIRST_COMPLETED)
+    await loop.run_in_executor(None, endpoints.stop)  # puts the last captures while S3 still answers
+    closing.set()
+    await server
+
+
+async def _until_ready(server: asyncio.Task[None], url: str) -> None:
+    """Return when the port answers: the emulators have started by then. Raises what stopped the server."""
+    loop = asyncio.get_running_loop()
+    while not server.done():
+        if await loop.run_in_executor(None, _answers, f"{url}/_sandbox/health"):
+            return
+        await asyncio.sleep(0.05)
+    await server
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - our own loopback address
+            return bool(response.status == 200)
+    except OSError:
+        return False

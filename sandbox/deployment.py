@@ -1,0 +1,151 @@
+"""Deploying into the sandbox, by the same API calls as into AWS.
+
+Bucket, topic, queue, models, endpoints, baseline datasets: everything is by name, so deploying again changes nothing.
+"""
+
+import io
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import polars as pl
+from botocore.exceptions import ClientError
+
+from sandbox.linear_model import LinearModel
+from sandbox.live_endpoints import local_client
+from sandbox.model_container import CSV, JSON, JSON_LINES
+from sandbox.traffic.demo_scenes import SCENES
+from sandbox.traffic.request_stream import DATA_SETS, DataSet
+from sandbox.traffic.scene import Scene
+
+BUCKET = "watchkeeper"
+TOPIC = "watchkeeper-alerts"
+QUEUE = "watchkeeper-alerts"
+CAPTURE_URI = f"s3://{BUCKET}/capture"
+_ROLE = "arn:aws:iam::123456789012:role/sandbox-sagemaker"
+_IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/sandbox-linear-model:1"
+
+Progress = Callable[[str], object]
+
+
+def capture_config(sampling_percentage: int = 100) -> dict[str, Any]:
+    """Return the DataCaptureConfig of the sandbox's endpoints."""
+    return {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": sampling_percentage,
+        "DestinationS3Uri": CAPTURE_URI,
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        "CaptureContentTypeHeader": {"CsvContentTypes": [CSV], "JsonContentTypes": [JSON, JSON_LINES]},
+    }
+
+
+def deploy(url: str, *, without_capture: Sequence[str] = (), progress: Progress) -> dict[str, Any]:
+    """Deploy all scenes' endpoints and return what was made: bucket, ``topic_arn``, ``queue_url``, endpoints."""
+    s3 = local_client("s3", url)
+    _tolerating("BucketAlreadyOwnedByYou", s3.create_bucket, Bucket=BUCKET)
+    topic_arn, queue_url = _alert_channel(url)
+    progress(f"bucket s3://{BUCKET}, topic {topic_arn}, queue {queue_url}")
+    endpoints: list[dict[str, Any]] = []
+    for scene in SCENES:
+        data = DATA_SETS[scene.endpoint]
+        model = _model(scene, data)
+        progress(f"{scene.endpoint}: trained on {scene.trained_from:%d %b %Y} to {scene.trained_until:%d %b %Y}")
+        artifact = f"models/{scene.endpoint}/model.tar.gz"
+        s3.put_object(Bucket=BUCKET, Key=artifact, Body=model.to_artifact())
+        dataset, rows = _baseline(s3, scene, data, model)
+        progress(f"{scene.endpoint}: baseline of {rows} rows at {dataset}")
+        capture = None if scene.endpoint in without_capture else capture_config()
+        _endpoint(url, scene, f"s3://{BUCKET}/{artifact}", capture)
+        endpoints.append({"endpoint": scene.endpoint, "baseline": dataset, "rows": rows, "capture": bool(capture)})
+    for entry in endpoints:
+        _wait_in_service(url, entry["endpoint"])
+        progress(f"{entry['endpoint']}: in service, capture {'on' if entry['capture'] else 'off'}")
+    return {"bucket": BUCKET, "topic_arn": topic_arn, "queue_url": queue_url, "endpoints": endpoints}
+
+
+def _alert_channel(url: str) -> tuple[str, str]:
+    """Make the topic and a queue subscribed to it, so that what was published can be read afterwards."""
+    sns, sqs = local_client("sns", url), local_client("sqs", url)
+    topic_arn = sns.create_topic(Name=TOPIC)["TopicArn"]
+    queue_url = sqs.create_queue(QueueName=QUEUE, Attributes={"MessageRetentionPeriod": "1209600"})["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue_arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": policy})
+    subscribed = {s["Endpoint"] for s in sns.list_subscriptions_by_topic(TopicArn=topic_arn)["Subscriptions"]}
+    if queue_arn not in subscribed:
+        sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
+    return topic_arn, queue_url
+
+
+def _model(scene: Scene, data: DataSet) -> LinearModel:
+    rows = data.between(scene.trained_from, scene.trained_until).drop_nulls([*data.inputs, data.target])
+    return LinearModel.train(
+        rows.select(data.inputs).to_dict(as_series=False),
+        kind=data.kind,
+        inputs=data.inputs,
+        target=rows[data.target].to_list(),
+        output=data.output,
+    )
+
+
+def _baseline(s3: Any, scene: Scene, data: DataSet, model: LinearModel) -> tuple[str, int]:
+    """Put the weeks before the span with the model's predictions, output column first, and return URI and rows."""
+    rows = data.between(scene.baseline_from, scene.starts).select(data.inputs)
+    table = rows.select(pl.Series(data.output, model.predict(rows.to_dict(as_series=False))), *data.inputs)
+    packed = io.BytesIO()
+    name = "baseline.csv" if data.order is None else "baseline.jsonl"
+    if data.order is None:
+        table.write_csv(packed)
+    else:
+        table.write_ndjson(packed)
+    key = f"datasets/{scene.endpoint}/{name}"
+    s3.put_object(Bucket=BUCKET, Key=key, Body=packed.getvalue())
+    return f"s3://{BUCKET}/{key}", table.height
+
+
+def _endpoint(url: str, scene: Scene, artifact: str, capture: dict[str, Any] | None) -> None:
+    sagemaker = local_client("sagemaker", url)
+    model_name = f"{scene.endpoint}-1"
+    config_name = f"{scene.endpoint}-1"
+    variant = {
+        "VariantName": scene.variant,
+        "ModelName": model_name,
+        "InstanceType": "ml.m5.large",
+        "InitialInstanceCount": 1,
+        "InitialVariantWeight": 1.0,
+    }
+    existing = "ValidationException"
+    _tolerating(
+        existing,
+        sagemaker.create_model,
+        ModelName=model_name,
+        PrimaryContainer={"Image": _IMAGE, "ModelDataUrl": artifact},
+        ExecutionRoleArn=_ROLE,
+    )
+    config: dict[str, Any] = {"EndpointConfigName": config_name, "ProductionVariants": [variant]}
+    if capture:
+        config["DataCaptureConfig"] = capture
+    _tolerating(existing, sagemaker.create_endpoint_config, **config)
+    _tolerating(existing, sagemaker.create_endpoint, EndpointName=scene.endpoint, EndpointConfigName=config_name)
+
+
+def _wait_in_service(url: str, endpoint: str) -> None:
+    waiter = local_client("sagemaker", url).get_waiter("endpoint_in_service")
+    waiter.wait(EndpointName=endpoint, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+
+def _tolerating(code: str, call: Callable[..., object], **arguments: object) -> None:
+    """Call and accept that the thing is already there; any other refusal is raised."""
+    try:
+        call(**arguments)
+    except ClientError as error:
+        message = error.response["Error"].get("Message", "")
+        if error.response["Error"]["Code"] != code or not (code.startswith("Bucket") or "already exist" in message):
+            raise

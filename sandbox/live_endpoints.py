@@ -1,0 +1,153 @@
+"""InvokeEndpoint over HTTP: finds what is in service, answers, and puts captures and metrics as time passes."""
+
+import json
+import logging
+import random
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from moto.sagemaker.models import sagemaker_backends
+
+from sandbox.capture_agent import CaptureAgent
+from sandbox.endpoint_simulator import EndpointSimulator, Invocation
+from sandbox.invocation_metrics import InvocationMetrics
+
+ACCOUNT = "123456789012"
+_HEADER = "x-amzn-sagemaker-"
+_METRIC_SECONDS = 5.0
+
+logger = logging.getLogger("sandbox")
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    """Status, headers and body of an HTTP response."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def local_client(service: str, url: str, region: str = "us-east-1") -> Any:
+    """Return a boto3 client of the sandbox at ``url``; its credentials are no secret."""
+    config = Config(retries={"mode": "standard", "max_attempts": 3}, s3={"addressing_style": "path"})
+    return boto3.client(
+        service,
+        endpoint_url=url,
+        region_name=region,
+        aws_access_key_id="sandbox",
+        aws_secret_access_key="sandbox",  # noqa: S106 - no secret
+        config=config,
+    )
+
+
+class LiveEndpoints:
+    """Serves invocations from several threads; ``start`` and ``stop`` frame its flushing thread."""
+
+    def __init__(self, url: str, flush_seconds: float) -> None:
+        self._url = url
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._containers: dict[str, Any] = {}
+        self._s3 = local_client("s3", url)
+        cloudwatch = local_client("cloudwatch", url)
+        source = random.Random()
+        self._agent = CaptureAgent(
+            put_object=self._put_capture,
+            flush_seconds=flush_seconds,
+            source=source,
+        )
+        self._metrics = InvocationMetrics(
+            lambda namespace, data: cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
+        )
+        self._simulator = EndpointSimulator(lambda name: self._containers[name], self._agent, self._metrics, source)
+        self._metrics_due = time.monotonic() + _METRIC_SECONDS
+        self._thread = threading.Thread(target=self._keep_flushing, name="sandbox-capture", daemon=True)
+
+    def start(self) -> None:
+        """Start putting captures and metrics in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Put what is left and stop."""
+        self._stopped.set()
+        self._thread.join(timeout=10)
+        self._flush(everything=True)
+
+    def invoke(self, endpoint_name: str, region: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+        """Answer one InvokeEndpoint request, with SageMaker's errors."""
+        found = sagemaker_backends[ACCOUNT][region].in_service(endpoint_name)
+        if found is None:
+            return _refusal(400, "ValidationError", f"Endpoint {endpoint_name} of account {ACCOUNT} not found.")
+        facts, artifacts = found
+        target = headers.get(f"{_HEADER}target-variant")
+        if target and target not in facts.models:
+            message = f"Variant {target} not found for Request"
+            return _refusal(400, "ValidationError", message)
+        call = Invocation(
+            content_type=headers.get("content-type", "application/octet-stream"),
+            body=body,
+            at=datetime.now(UTC),
+            inference_id=headers.get(f"{_HEADER}inference-id"),
+            custom_attributes=headers.get(f"{_HEADER}custom-attributes"),
+            target_variant=target,
+        )
+        self._load(artifacts)
+        with self._lock:
+            variant, answer = self._simulator.invoke(facts, call)
+        if answer.status != 200:
+            text = answer.body.decode()
+            message = f'Received client error ({answer.status}) from {variant} with message "{text}".'
+            return _refusal(
+                424, "ModelError", message, OriginalStatusCode=answer.status, OriginalMessage=text, LogStreamArn=""
+            )
+        sent = {"content-type": answer.content_type, "x-amzn-invoked-production-variant": variant}
+        return HttpAnswer(200, sent, answer.body)
+
+    def _put_capture(self, bucket: str, key: str, body: bytes) -> None:
+        try:
+            self._s3.put_object(Bucket=bucket, Key=key, Body=body)
+        except (ClientError, BotoCoreError) as error:  # as on AWS, the endpoint answers and its captures are lost
+            logger.warning("captures lost: s3://%s/%s: %s", bucket, key, error)
+
+    def _load(self, artifacts: Mapping[str, str]) -> None:
+        for name, uri in artifacts.items():
+            if name in self._containers:
+                continue
+            # Imported here for the reason given in endpoint_simulator.
+            from sandbox.linear_model import LinearModel
+            from sandbox.model_container import ModelContainer
+
+            parts = urlsplit(uri)
+            packed = self._s3.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"].read()
+            self._containers[name] = ModelContainer(LinearModel.from_artifact(packed))
+
+    def _keep_flushing(self) -> None:
+        while not self._stopped.wait(0.5):
+            try:
+                self._flush()
+            except (ClientError, BotoCoreError):
+                logger.exception("cannot put metrics; the sandbox goes on")
+
+    def _flush(self, *, everything: bool = False) -> None:
+        with self._lock:
+            if everything:
+                self._agent.flush()
+            else:
+                self._agent.flush_due(datetime.now(UTC))
+            if everything or time.monotonic() >= self._metrics_due:
+                self._metrics.flush()
+                self._metrics_due = time.monotonic() + _METRIC_SECONDS
+
+
+def _refusal(status: int, code: str, message: str, **more: Any) -> HttpAnswer:
+    body = json.dumps({"Message": message, **more}).encode()
+    return HttpAnswer(status, {"content-type": "application/json", "x-amzn-errortype": code}, body)

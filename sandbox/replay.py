@@ -1,0 +1,151 @@
+"""Replaying the scenes: what two days of calls leave behind, written in seconds, in time order.
+
+Each request is answered by the deployed model and captured by the endpoint's own configuration, with the times of
+the replayed hour. Then a few of the last requests are sent over HTTP, now, to prove the live path.
+"""
+
+import itertools
+import random
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError
+
+from sandbox.capture_agent import CaptureAgent
+from sandbox.deployment import BUCKET
+from sandbox.endpoint_simulator import EndpointFacts, EndpointSimulator, Invocation
+from sandbox.invocation_metrics import InvocationMetrics
+from sandbox.linear_model import LinearModel
+from sandbox.live_endpoints import local_client
+from sandbox.model_container import ModelContainer
+from sandbox.traffic.demo_scenes import SCENES
+from sandbox.traffic.expected_verdicts import iso, span
+from sandbox.traffic.request_stream import Request, requests_of
+from sandbox.traffic.scene import Scene
+
+# AWS's agent puts an object about every minute; ten spare the replay most of its time and change nothing else.
+FLUSH_SECONDS = 600.0
+
+Progress = Callable[[str], object]
+
+
+def replay(url: str, *, before: datetime, live: int, progress: Progress) -> dict[str, Any]:
+    """Replay every scene once into the sandbox at ``url`` and return counts per endpoint and hour.
+
+    A span that was replayed before is left alone: its metrics would be counted twice.
+    """
+    started = time.monotonic()
+    start, end = span(before)
+    s3 = local_client("s3", url)
+    marker = f"sandbox/replays/{start:%Y%m%d}-{end:%Y%m%d}.json"
+    already = _exists(s3, marker)
+    endpoints = {}
+    if already:
+        progress(f"{iso(start)} to {iso(end)} was replayed before: nothing to do")
+    else:
+        for scene in SCENES:
+            endpoints[scene.endpoint] = _replay_scene(url, scene, before, live, progress)
+        s3.put_object(Bucket=BUCKET, Key=marker, Body=b"{}")
+    return {
+        "span": {"start": iso(start), "end": iso(end)},
+        "already_replayed": already,
+        "endpoints": endpoints,
+        "seconds": round(time.monotonic() - started, 2),
+    }
+
+
+def _replay_scene(url: str, scene: Scene, before: datetime, live: int, progress: Progress) -> dict[str, Any]:
+    s3, cloudwatch = local_client("s3", url), local_client("cloudwatch", url)
+    facts, container = _deployed(url, scene.endpoint)
+    objects: list[str] = []
+
+    def put_object(bucket: str, key: str, body: bytes) -> None:
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
+        objects.append(key)
+
+    source = random.Random(scene.endpoint)
+    agent = CaptureAgent(put_object, FLUSH_SECONDS, source)
+    metrics = InvocationMetrics(lambda name, data: cloudwatch.put_metric_data(Namespace=name, MetricData=data))
+    simulator = EndpointSimulator(lambda _name: container, agent, metrics, source)
+    shift = scene.shift(before)
+    rows: Counter[str] = Counter()
+    calls: Counter[str] = Counter()
+    last: deque[Request] = deque(maxlen=max(live, 1))
+    for request in requests_of(scene):
+        call = Invocation(
+            content_type=request.content_type,
+            body=request.body,
+            at=request.at + shift,
+            event_id=request.event_id,
+            inference_id=request.inference_id,
+            capture_lost=request.capture_lost,
+        )
+        _variant, answer = simulator.invoke(facts, call, measure=False)
+        if answer.status != 200:
+            message = f"{scene.endpoint}: the model refused {request.inference_id}: {answer.body.decode()}"
+            raise RuntimeError(message)
+        hour = iso((request.at + shift).replace(minute=0, second=0, microsecond=0))
+        calls[hour] += 1
+        rows[hour] += request.rows
+        last.append(request)
+    agent.flush()
+    points = metrics.flush()
+    progress(f"{scene.endpoint}: {calls.total()} calls, {rows.total()} rows, {len(objects)} capture objects")
+    answered = _call_live(url, scene.endpoint, itertools.islice(last, live))
+    progress(f"{scene.endpoint}: {answered} calls over HTTP, now")
+    return {
+        "invocations": calls.total(),
+        "rows": rows.total(),
+        "objects": len(objects),
+        "metric_points": points,
+        "live_invocations": answered,
+        "shifted_days": shift // timedelta(days=1),
+        "hours": {hour: {"invocations": calls[hour], "rows": rows[hour]} for hour in sorted(calls)},
+    }
+
+
+def _deployed(url: str, endpoint: str) -> tuple[EndpointFacts, ModelContainer]:
+    """Read back what is in service: the replay answers with it, not with what it believes was deployed."""
+    sagemaker = local_client("sagemaker", url)
+    described = sagemaker.describe_endpoint(EndpointName=endpoint)
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])
+    models = {variant["VariantName"]: variant["ModelName"] for variant in config["ProductionVariants"]}
+    (model_name,) = set(models.values())
+    artifact = sagemaker.describe_model(ModelName=model_name)["PrimaryContainer"]["ModelDataUrl"]
+    parts = urlsplit(artifact)
+    packed = local_client("s3", url).get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"].read()
+    facts = EndpointFacts(
+        endpoint_name=endpoint,
+        weights={variant["VariantName"]: variant["CurrentWeight"] for variant in described["ProductionVariants"]},
+        models=models,
+        capture=config.get("DataCaptureConfig"),
+    )
+    return facts, ModelContainer(LinearModel.from_artifact(packed))
+
+
+def _call_live(url: str, endpoint: str, requests: "itertools.islice[Request]") -> int:
+    runtime = local_client("sagemaker-runtime", url)
+    answered = 0
+    for request in requests:
+        answer = runtime.invoke_endpoint(
+            EndpointName=endpoint,
+            ContentType=request.content_type,
+            Body=request.body,
+            InferenceId=f"live-{request.inference_id}",
+        )
+        answered += bool(answer["Body"].read())
+    return answered
+
+
+def _exists(s3: Any, key: str) -> bool:
+    try:
+        s3.head_object(Bucket=BUCKET, Key=key)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            return False
+        raise
+    return True
