@@ -1,0 +1,136 @@
+"""The record of each alert: claimed before it is published, marked sent after. Guards metric points too."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from watchkeeper.aws.object_store import ObjectStore
+from watchkeeper.registry.capture_window import moment_text, parse_moment
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from watchkeeper.aws.window_result import WindowResult
+    from watchkeeper.registry.capture_window import Window
+
+#: A claim that is not marked sent by then belongs to a run that died: another may send.
+CLAIM_LIFETIME = timedelta(minutes=10)
+ALERT_PART = ""
+METRICS_PART = ".metrics"
+
+
+class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an alert. ``status`` is claimed, sent or quiet; ``quiet_since`` names the alert it repeats."""
+
+    alert_id: str
+    status: str
+    kind: str
+    fingerprint: str
+    claimed_at: str
+    sent_at: str | None = None
+    message_id: str | None = None
+    topic_arn: str | None = None
+    quiet_since: str | None = None
+
+    @property
+    def told(self) -> bool:
+        """Whether somebody was told of these findings, by this alert or by the one that it repeats."""
+        return self.status in {"sent", "quiet"}
+
+
+# Made once, at import: msgspec works a type out when it is first decoded, and two threads that do so at once can hang.
+_RECORDS = msgspec.json.Decoder(AlertRecord)
+
+
+@dataclass(frozen=True)
+class AlertClaim:
+    """The right to publish: handed out once per record, again only after it has expired unsent."""
+
+    key: str
+    record: AlertRecord
+
+
+def alert_id(result: "WindowResult") -> str:
+    """Return the identity of a result's alert: what a FIFO topic deduplicates on."""
+    parts = (result.endpoint, result.variant, result.monitor, result.period, result.window, result.digest)
+    return sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def findings_fingerprint(result: "WindowResult") -> str:
+    """Return what makes two windows' findings identical: verdict, and which checks of which features are violated.
+
+    Figures are left out: they differ in every window.
+    """
+    violated = sorted(
+        f"{finding.feature}\0{finding.check}" for finding in result.findings if finding.outcome == "violated"
+    )
+    return sha256("\n".join([result.verdict, *violated]).encode()).hexdigest()[:32]
+
+
+class AlertRecords:
+    """All alert records, below ``s3://bucket/prefix``."""
+
+    def __init__(self, bucket: str, prefix: str, client: "S3Client") -> None:
+        self.objects = ObjectStore(bucket, prefix, client)
+
+    def folder(self, result: "WindowResult", window: "Window | None" = None) -> str:
+        """Return the folder of a window's records; by default the result's own window."""
+        name = result.window if window is None else window.name
+        return f"alerts/{result.endpoint}/{result.variant}/{result.monitor}/{name}/"
+
+    def key(self, result: "WindowResult", part: str = ALERT_PART) -> str:
+        """Return the key of a result's record."""
+        return f"{self.folder(result)}{result.digest}{part}.json"
+
+    def claim(self, result: "WindowResult", *, kind: str, now: datetime, part: str = ALERT_PART) -> AlertClaim | None:
+        """Return the right to publish, or ``None`` if it was sent, is quiet, or another run holds a live claim."""
+        key = self.key(result, part)
+        record = AlertRecord(
+            alert_id=alert_id(result),
+            status="claimed",
+            kind=kind,
+            fingerprint=findings_fingerprint(result),
+            claimed_at=moment_text(now),
+        )
+        body = msgspec.json.encode(record)
+        if self.objects.write(key, body, only_if_absent=True):
+            return AlertClaim(key, record)
+        stored = self.objects.read(key)
+        if stored is None:
+            return None
+        there = _RECORDS.decode(stored.body)
+        if there.status != "claimed" or now - parse_moment(there.claimed_at) < CLAIM_LIFETIME:
+            return None
+        return AlertClaim(key, record) if self.objects.write(key, body, only_if_etag=stored.etag) else None
+
+    def mark_sent(
+        self, claim: AlertClaim, *, now: datetime, message_id: str | None = None, topic_arn: str | None = None
+    ) -> AlertRecord:
+        """Record that the claimed alert was published."""
+        sent = msgspec.structs.replace(
+            claim.record, status="sent", sent_at=moment_text(now), message_id=message_id, topic_arn=topic_arn
+        )
+        self.objects.write(claim.key, msgspec.json.encode(sent))
+        return sent
+
+    def mark_quiet(self, claim: AlertClaim, *, quiet_since: str) -> AlertRecord:
+        """Record that nothing is published, because alert ``quiet_since`` has told the same."""
+        quiet = msgspec.structs.replace(claim.record, status="quiet", quiet_since=quiet_since)
+        self.objects.write(claim.key, msgspec.json.encode(quiet))
+        return quiet
+
+    def release(self, claim: AlertClaim) -> None:
+        """Give a claim back after publishing failed for certain, so that a retry need not wait for its end."""
+        self.objects.delete(claim.key)
+
+    def of_window(self, result: "WindowResult", window: "Window | None" = None) -> tuple[AlertRecord, ...]:
+        """Return the alert records of a window, of all its revisions, oldest claim first."""
+        found = []
+        for item in self.objects.list(self.folder(result, window)):
+            stored = None if item.key.endswith(f"{METRICS_PART}.json") else self.objects.read(item.key)
+            if stored is not None:
+                found.append(_RECORDS.decode(stored.body))
+        return tuple(sorted(found, key=lambda record: record.claimed_at))

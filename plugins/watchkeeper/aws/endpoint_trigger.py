@@ -1,0 +1,60 @@
+"""Waits until an endpoint has settled after an update."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.providers.amazon.aws.triggers.base import AwsBaseWaiterTrigger
+from airflow.triggers.base import TriggerEvent
+
+from watchkeeper.aws.capture_trigger import FIRST_EVENT_SECONDS
+from watchkeeper.aws.sagemaker_hook import EndpointHook
+
+
+class EndpointSettledTrigger(AwsBaseWaiterTrigger):
+    """Fires when an endpoint serves again or has failed; whether the update held is for the caller to verify.
+
+    :param endpoint_name: SageMaker's name of the endpoint.
+    :param waiter_delay: seconds between two looks.
+    :param waiter_max_attempts: how many looks to take.
+    :param aws_conn_id: the Airflow connection used for AWS credentials.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint_name: str,
+        waiter_delay: int = 30,
+        waiter_max_attempts: int = 120,
+        aws_conn_id: str | None = "aws_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            serialized_fields={"endpoint_name": endpoint_name},
+            waiter_name="endpoint_settled",
+            waiter_args={"EndpointName": endpoint_name},
+            failure_message=f"Endpoint {endpoint_name} did not settle",
+            status_message=f"Endpoint {endpoint_name}",
+            status_queries=["EndpointStatus", "FailureReason"],
+            return_key="endpoint_name",
+            return_value=endpoint_name,
+            waiter_delay=waiter_delay,
+            waiter_max_attempts=waiter_max_attempts,
+            aws_conn_id=aws_conn_id,
+            **kwargs,
+        )
+
+    def hook(self) -> EndpointHook:
+        """Return the hook whose waiters hold ours."""
+        return EndpointHook(
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            config=self.botocore_config,
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield one event; its ``status`` is ``success`` or ``error``."""
+        await asyncio.sleep(FIRST_EVENT_SECONDS)
+        async for event in super().run():
+            yield event

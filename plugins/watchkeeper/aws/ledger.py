@@ -1,0 +1,232 @@
+"""The ledger: every verdict with its reasons, as Parquet in Hive layout, readable by Athena, DuckDB and Polars."""
+
+import io
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from watchkeeper.aws.object_store import ObjectStore
+from watchkeeper.aws.window_result import WindowResult
+from watchkeeper.registry.capture_window import Window, windows_between
+
+if TYPE_CHECKING:
+    import polars as pl
+    from mypy_boto3_s3 import S3Client
+
+#: Findings kept per row, worst first; the report in S3 keeps them all.
+FINDINGS_PER_ROW = 50
+_READERS = 8
+#: The window's identity: what a later revision replaces.
+IDENTITY = ("endpoint", "variant", "monitor", "period", "window_start", "window_end")
+
+
+class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a ledger row says about the run that recorded it."""
+
+    run_id: str
+    dag_id: str
+    recorded_at: datetime
+
+
+def ledger_schema() -> "dict[str, Any]":
+    """Return column names and polars types of a ledger file (without the partition columns)."""
+    import polars as pl
+
+    moment = pl.Datetime("us", "UTC")
+    finding = pl.Struct(
+        {
+            "feature": pl.String,
+            "check": pl.String,
+            "outcome": pl.String,
+            "reason": pl.String,
+            "observed": pl.Float64,
+            "limit": pl.Float64,
+            "severity": pl.String,
+        }
+    )
+    return {
+        "endpoint": pl.String,
+        "endpoint_name": pl.String,
+        "variant": pl.String,
+        "period": pl.String,
+        "window_start": moment,
+        "window_end": moment,
+        "verdict": pl.String,
+        "reason": pl.String,
+        "severity": pl.String,
+        "revision": pl.Int32,
+        "digest": pl.String,
+        "row_count": pl.Int64,
+        "captured_count": pl.Int64,
+        "invocation_count": pl.Float64,
+        "malformed_count": pl.Int64,
+        "object_count": pl.Int64,
+        "capture_bytes": pl.Int64,
+        "violated_count": pl.Int32,
+        "satisfied_count": pl.Int32,
+        "not_evaluated_count": pl.Int32,
+        "worst_feature": pl.String,
+        "worst_check": pl.String,
+        "worst_distance": pl.Float64,
+        "worst_distance_feature": pl.String,
+        "worst_distance_rank": pl.Int32,
+        "findings": pl.List(finding),
+        "baseline_version": pl.String,
+        "baseline_note": pl.String,
+        "dialect": pl.String,
+        "capture_digest": pl.String,
+        "spec_digest": pl.String,
+        "code_version": pl.String,
+        "owner": pl.String,
+        "model_version": pl.String,
+        "endpoint_config": pl.String,
+        "config_change": pl.String,
+        "analysis_seconds": pl.Float64,
+        "report_uri": pl.String,
+        "run_id": pl.String,
+        "dag_id": pl.String,
+        "recorded_at": moment,
+    }
+
+
+class Ledger:
+    """All verdicts, below ``s3://bucket/prefix``. Files are never rewritten: a later revision is another file."""
+
+    def __init__(self, bucket: str, prefix: str, client: "S3Client") -> None:
+        self.objects = ObjectStore(bucket, prefix, client)
+
+    def record(self, results: "Iterable[tuple[WindowResult, str]]", run: RunFacts) -> tuple[str, ...]:
+        """Record results with their reports' addresses; return the keys written, none if all stood there already.
+
+        One file per monitor and window. What the ledger already holds under the same digest is left out.
+        """
+        groups: dict[tuple[str, str], list[tuple[WindowResult, str]]] = {}
+        for result, uri in results:
+            groups.setdefault((result.monitor, result.window), []).append((result, uri))
+        written = []
+        for (monitor, name), group in sorted(groups.items()):
+            window = Window.from_name(name)
+            known = self._known_digests(monitor, window)
+            new = [pair for pair in group if _identity(pair[0]) not in known]
+            if new and (key := self._write(monitor, window, new, run)):
+                written.append(key)
+        return tuple(written)
+
+    def read(
+        self,
+        monitor: str,
+        start: datetime,
+        end: datetime,
+        *,
+        endpoints: Sequence[str] | None = None,
+        period: str | None = None,
+        every_revision: bool = False,
+    ) -> "pl.DataFrame":
+        """Return the rows of windows that start in ``[start, end)``, in time order; the newest revision of each.
+
+        Columns are those of ``ledger_schema`` with ``monitor`` in front.
+        """
+        import polars as pl
+
+        schema = ledger_schema()
+        keys = [key for key, window in self._files(monitor, start, end) if period is None or window.period == period]
+        with ThreadPoolExecutor(_READERS) as readers:
+            bodies = [stored.body for stored in readers.map(self.objects.read, keys) if stored is not None]
+        frames = [_conformed(pl.read_parquet(io.BytesIO(body)), schema) for body in bodies]
+        rows = pl.concat(frames) if frames else pl.DataFrame(schema=schema)
+        rows = rows.with_columns(pl.lit(monitor).alias("monitor")).select("monitor", *schema)
+        if endpoints is not None:
+            rows = rows.filter(pl.col("endpoint").is_in(list(endpoints)))
+        rows = rows.sort([*IDENTITY, "revision", "recorded_at"])
+        if not every_revision:
+            rows = rows.unique(subset=list(IDENTITY), keep="last", maintain_order=True)
+        return rows.sort(["window_start", "window_end", "endpoint", "variant", "revision"])
+
+    def windows_recorded(self, monitor: str, start: datetime, end: datetime) -> frozenset[Window]:
+        """Return the windows in ``[start, end)`` of which the ledger holds any verdict, by file names alone."""
+        return frozenset(window for _, window in self._files(monitor, start, end))
+
+    def _files(self, monitor: str, start: datetime, end: datetime) -> list[tuple[str, Window]]:
+        """Return keys and windows of the files whose window starts in ``[start, end)``."""
+        found = []
+        # Days are the partitions; the last one may be cut by ``end``, hence one more than whole days.
+        first = Window.day_of(start).start
+        days = windows_between("daily", first, Window.day_of(end).end)
+        for day in days:
+            for item in self.objects.list(f"ledger/monitor={monitor}/date={day.start_date}/"):
+                name = item.key.rpartition("/")[2].removesuffix(".parquet").rpartition("-")[0]
+                try:
+                    window = Window.from_name(name)
+                except ValueError:
+                    continue
+                if start <= window.start < end:
+                    found.append((item.key, window))
+        return found
+
+    def _known_digests(self, monitor: str, window: Window) -> set[tuple[str, ...]]:
+        rows = self.read(monitor, window.start, window.end, period=window.period, every_revision=True)
+        if rows.is_empty():
+            return set()
+        # Only the newest revision counts: a verdict that returns to an earlier digest is news again.
+        newest = rows.unique(subset=list(IDENTITY), keep="last", maintain_order=True)
+        return {
+            (
+                row["endpoint"],
+                row["variant"],
+                row["period"],
+                Window(row["window_start"], row["window_end"]).name,
+                row["digest"],
+                str(row["revision"]),
+            )
+            for row in newest.iter_rows(named=True)
+        }
+
+    def _write(
+        self, monitor: str, window: Window, pairs: Sequence[tuple[WindowResult, str]], run: RunFacts
+    ) -> str | None:
+        import polars as pl
+
+        ordered = sorted(pairs, key=lambda pair: _identity(pair[0]))
+        digest = sha256("\n".join("\0".join(_identity(result)) for result, _ in ordered).encode()).hexdigest()[:16]
+        frame = pl.DataFrame([_row(result, uri, window, run) for result, uri in ordered], schema=ledger_schema())
+        buffer = io.BytesIO()
+        frame.write_parquet(buffer, compression="zstd", statistics=True)
+        key = f"ledger/monitor={monitor}/date={window.start_date}/{window.name}-{digest}.parquet"
+        wrote = self.objects.write(
+            key, buffer.getvalue(), only_if_absent=True, content_type="application/vnd.apache.parquet"
+        )
+        return key if wrote else None
+
+
+def _identity(result: WindowResult) -> tuple[str, ...]:
+    return (result.endpoint, result.variant, result.period, result.window, result.digest, str(result.revision))
+
+
+def _row(result: WindowResult, uri: str, window: Window, run: RunFacts) -> dict[str, Any]:
+    fields = msgspec.structs.asdict(result)
+    violated = [finding for finding in result.findings if finding.outcome == "violated"]
+    others = [finding for finding in result.findings if finding.outcome != "violated"]
+    return {
+        **{name: fields.get(name) for name in ledger_schema()},
+        "window_start": window.start,
+        "window_end": window.end,
+        "findings": [msgspec.structs.asdict(finding) for finding in [*violated, *others][:FINDINGS_PER_ROW]],
+        "report_uri": uri,
+        "run_id": run.run_id,
+        "dag_id": run.dag_id,
+        "recorded_at": run.recorded_at,
+    }
+
+
+def _conformed(frame: "pl.DataFrame", schema: dict[str, Any]) -> "pl.DataFrame":
+    """Return the frame with this version's columns: older files lack some, newer ones have more."""
+    import polars as pl
+
+    return frame.select(
+        pl.col(name).cast(kind) if name in frame.columns else pl.lit(None, dtype=kind).alias(name)
+        for name, kind in schema.items()
+    )

@@ -1,0 +1,57 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from watchkeeper.aws.metric_batch import (
+    MAXIMUM_BYTES,
+    MAXIMUM_POINTS,
+    MAXIMUM_VALUES,
+    dimension_value,
+    metric_batches,
+    metric_name,
+)
+
+
+@given(sizes=st.lists(st.integers(0, 400), max_size=60), padding=st.integers(0, 4000))
+def test_every_value_arrives_once_in_order_and_within_all_limits(sizes, padding):
+    points = [
+        {"MetricName": f"m{number}" + "x" * padding, "Values": list(range(size)), "Counts": [1.0] * size}
+        for number, size in enumerate(sizes)
+    ]
+    batches = list(metric_batches(points))
+    for batch in batches:
+        assert 0 < len(batch) <= MAXIMUM_POINTS
+        assert all(len(point["Values"]) == len(point["Counts"]) <= MAXIMUM_VALUES for point in batch)
+        assert len(batch) == 1 or sum(len(json.dumps(point)) for point in batch) <= MAXIMUM_BYTES
+    sent = [(point["MetricName"], value) for batch in batches for point in batch for value in point["Values"]]
+    assert sent == [(point["MetricName"], value) for point in points for value in point["Values"]]
+
+
+def test_a_batch_holds_a_thousand_points():
+    assert [len(batch) for batch in metric_batches([{"MetricName": "m"}] * 2001)] == [1000, 1000, 1]
+
+
+@pytest.mark.parametrize("name", ["RowCount", "feature_data_dep delay/x", 'quo"ted'])
+def test_plain_names_stay_as_they_are(name):
+    assert metric_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [("größe", "groe-"), ("航班", "__-"), ("a\nb", "a_b-"), ("", "_-"), ("x" * 300, "x" * 200)],
+)
+def test_other_names_are_mapped_readably(name, start):
+    assert metric_name(name).startswith(start) or metric_name(name).startswith("gro_e-")
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_mapped_names_are_what_cloudwatch_takes_and_stay_different(one, two):
+    for name in (one, two):
+        mapped = metric_name(name)
+        assert 1 <= len(mapped) <= 255
+        assert all(" " <= char <= "~" for char in mapped)
+        assert mapped.strip()
+        assert len(dimension_value(name)) <= 1024
+    assert (metric_name(one) == metric_name(two)) == (one == two)
