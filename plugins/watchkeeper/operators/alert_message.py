@@ -1,0 +1,157 @@
+"""What an alert says: text for people, attributes for subscription filters. Never a captured value."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from watchkeeper.registry.capture_window import Window
+from watchkeeper.registry.runbook_pages import runbook_name
+
+if TYPE_CHECKING:
+    from watchkeeper.aws.window_result import FindingRecord, WindowResult
+    from watchkeeper.registry.deployment_settings import DeploymentSettings
+    from watchkeeper.registry.endpoint_spec import EndpointSpec
+
+TOP_FINDINGS = 5
+#: SNS allows ASCII subjects of at most 100 characters.
+_SUBJECT_LIMIT = 100
+#: Verdicts that somebody has to be told of.
+ALERTING_VERDICTS = frozenset({"violated", "capture_gap", "failed"})
+
+
+@dataclass(frozen=True)
+class AlertMessage:
+    """One SNS message."""
+
+    subject: str
+    text: str
+    attributes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class AlertLinks:
+    """Where an alert leads."""
+
+    runbook: str | None
+    console: str | None
+    airflow_run: str | None
+    report: str
+
+
+def compose_alert(result: "WindowResult", spec: "EndpointSpec", kind: str, links: AlertLinks) -> AlertMessage:
+    """Return the message of a result. ``kind`` is ``alert`` or ``recovery``."""
+    window = Window.from_name(result.window)
+    recovered = kind == "recovery"
+    headline = (
+        f"{result.endpoint} is ok again"
+        if recovered
+        else f"[{spec.alerts.severity}] {result.endpoint}: {result.verdict}{_worst_in_subject(result)}"
+    )
+    lines = [
+        f"{headline} ({result.monitor}, {result.variant}, {window})",
+        "",
+        f"Verdict: {result.verdict}",
+        f"Reason: {result.reason}",
+        *([f"Finding severity: {result.severity}"] if result.severity and not recovered else []),
+        f"Rows: {_known(result.row_count)}",
+        f"Owner: {result.owner}",
+    ]
+    if result.config_change:
+        lines.append(f"Change: {result.config_change}")
+    if result.baseline_note:
+        lines.append(f"Note: {result.baseline_note}")
+    violated = [finding for finding in result.findings if finding.outcome == "violated"]
+    if violated and not recovered:
+        lines += ["", f"Top findings ({min(len(violated), TOP_FINDINGS)} of {len(violated)}):"]
+        lines += [f"  {_told(finding)}" for finding in violated[:TOP_FINDINGS]]
+    lines += ["", *_link_lines(links)]
+    severity = "info" if recovered else spec.alerts.severity
+    return AlertMessage(
+        subject=_subject(headline),
+        text="\n".join(lines) + "\n",
+        attributes={
+            "endpoint": result.endpoint,
+            "variant": result.variant,
+            "monitor": result.monitor,
+            "period": result.period,
+            "verdict": result.verdict,
+            "severity": severity,
+            "owner": result.owner,
+            "kind": kind,
+            "window": result.window,
+            **({"finding_severity": result.severity} if result.severity else {}),
+        },
+    )
+
+
+def alert_links(
+    result: "WindowResult",
+    spec: "EndpointSpec",
+    settings: "DeploymentSettings",
+    *,
+    region_name: str,
+    report_uri: str,
+    airflow_url: str | None,
+    dag_id: str,
+    run_id: str,
+) -> AlertLinks:
+    """Return where an alert leads: the runbook of its worst finding, metrics, run and report."""
+    base = (settings.airflow_url or airflow_url or "").rstrip("/")
+    run = f"{base}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}" if base and dag_id and run_id else None
+    console = settings.console_url or f"https://{region_name}.console.aws.amazon.com"
+    namespace = quote(f"{settings.metrics_namespace}/DataQuality", safe="")
+    return AlertLinks(
+        runbook=_runbook(result, spec, settings),
+        console=f"{console}/cloudwatch/home?region={region_name}#metricsV2:namespace={namespace};"
+        f"query={quote(result.endpoint_name, safe='')}",
+        airflow_run=run,
+        report=report_uri,
+    )
+
+
+def runbook_page(result: "WindowResult") -> str:
+    """Return the file of include/runbooks that explains a result: by its worst check, else by its verdict."""
+    if result.verdict == "violated" and result.worst_check:
+        return runbook_name(result.worst_check)
+    if result.verdict == "failed" and result.malformed_count:
+        return runbook_name("malformed_lines")
+    return runbook_name(result.verdict)
+
+
+def _runbook(result: "WindowResult", spec: "EndpointSpec", settings: "DeploymentSettings") -> str:
+    if spec.alerts.runbook_url:
+        return spec.alerts.runbook_url
+    page = runbook_page(result)
+    return f"{settings.runbooks_url}/{page}" if settings.runbooks_url else f"include/runbooks/{page}"
+
+
+def _told(finding: "FindingRecord") -> str:
+    figures = ""
+    if finding.observed is not None and finding.limit is not None:
+        figures = f" (observed {finding.observed:.4g}, limit {finding.limit:.4g})"
+    return f"{finding.feature}: {finding.check}, {finding.severity or 'unrated'}{figures}"
+
+
+def _worst_in_subject(result: "WindowResult") -> str:
+    if result.verdict != "violated" or not result.worst_feature:
+        return ""
+    return f", {result.worst_feature} {result.worst_check}"
+
+
+def _link_lines(links: AlertLinks) -> list[str]:
+    named = (
+        ("Runbook", links.runbook),
+        ("Metrics", links.console),
+        ("Airflow run", links.airflow_run),
+        ("Report", links.report),
+    )
+    return [f"{name}: {link}" for name, link in named if link]
+
+
+def _subject(text: str) -> str:
+    plain = "".join(char if " " <= char <= "~" else "?" for char in text)
+    return plain if len(plain) <= _SUBJECT_LIMIT else f"{plain[: _SUBJECT_LIMIT - 3]}..."
+
+
+def _known(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:,}"

@@ -1,0 +1,170 @@
+"""What all operators share: how AWS is reached, and the deployment's settings, registry and stores."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, Variable
+from airflow.sdk.exceptions import AirflowFailException
+
+from watchkeeper.aws.client_access import AwsAccess
+from watchkeeper.errors import (
+    BaselineMissingError,
+    DatasetError,
+    DocumentError,
+    EndpointStateError,
+    PermissionMissingError,
+    ProblemsError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from watchkeeper.aws.alert_record import AlertRecords
+    from watchkeeper.aws.baseline_store import BaselineStore
+    from watchkeeper.aws.ledger import Ledger
+    from watchkeeper.aws.report_store import ReportStore
+    from watchkeeper.registry.deployment_settings import DeploymentSettings
+    from watchkeeper.registry.endpoint_spec import EndpointSpec
+    from watchkeeper.registry.registry_files import Registry
+
+
+#: What another try would find again: settings, files, documents and permissions that somebody has to mend.
+LASTING_ERRORS = (
+    BaselineMissingError,
+    DatasetError,
+    DocumentError,
+    EndpointStateError,
+    PermissionMissingError,
+    ProblemsError,
+)
+
+
+@contextmanager
+def failing_at_once() -> Iterator[None]:
+    """Turn what no retry can mend into AirflowFailException, so that its message is the last thing in the log."""
+    try:
+        yield
+    except (*LASTING_ERRORS, ValueError) as error:
+        raise AirflowFailException(str(error)) from error
+
+
+def read_settings() -> "DeploymentSettings":
+    """Return the deployment's settings: environment variables, else Airflow Variables. Only inside a task."""
+    from watchkeeper.registry.deployment_settings import DeploymentSettings, environment_name, variable_name
+
+    values = dict(os.environ)
+    for field in DeploymentSettings.model_fields:
+        if environment_name(field) not in values:
+            value = Variable.get(variable_name(field), default=None)
+            if value is not None:
+                values[variable_name(field)] = value
+    return DeploymentSettings.from_mapping(values)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One deployment at run time: its settings, and the stores below its bucket and prefix."""
+
+    settings: "DeploymentSettings"
+    access: AwsAccess
+
+    @cached_property
+    def registry(self) -> "Registry":
+        """The endpoint files, read once."""
+        from watchkeeper.registry.registry_files import load_registry
+
+        return load_registry(self.settings.endpoints_folder())
+
+    @cached_property
+    def reports(self) -> "ReportStore":
+        """Window results, documents and states."""
+        from watchkeeper.aws.report_store import ReportStore
+
+        return ReportStore(*self._place)
+
+    @cached_property
+    def baselines(self) -> "BaselineStore":
+        """Baselines and their pointers."""
+        from watchkeeper.aws.baseline_store import BaselineStore
+
+        return BaselineStore(*self._place)
+
+    @cached_property
+    def ledger(self) -> "Ledger":
+        """All verdicts."""
+        from watchkeeper.aws.ledger import Ledger
+
+        return Ledger(*self._place)
+
+    @cached_property
+    def alerts(self) -> "AlertRecords":
+        """All alert records."""
+        from watchkeeper.aws.alert_record import AlertRecords
+
+        return AlertRecords(*self._place)
+
+    def access_of(self, spec: "EndpointSpec") -> AwsAccess:
+        """Return the way to the account and region that hold an endpoint and its capture."""
+        ours = self.access
+        region = spec.region_name or ours.region_name
+        if (spec.aws_conn_id, region) == (ours.aws_conn_id, ours.region_name):
+            return ours
+        return AwsAccess(spec.aws_conn_id, region, ours.verify, ours.botocore_config)
+
+    @property
+    def _place(self) -> tuple[str, str, Any]:
+        return self.settings.bucket, self.settings.prefix, self.access.client("s3")
+
+
+class MonitorOperator(BaseOperator):
+    """Base of Watchkeeper's operators: reaches AWS through an Airflow connection, finds the deployment's settings.
+
+    :param aws_conn_id: The Airflow connection used for AWS credentials; ``None`` for the one that the deployment's
+        settings name (``aws_default`` by default). An endpoint's own file may name another for its capture.
+        (templated)
+    :param region_name: AWS region_name. If not specified then the settings', else the connection's. (templated)
+    :param verify: Whether or not to verify SSL certificates. See:
+        https://boto3.amazonaws.com/v1/documentation/api/latest/reference/core/session.html
+    :param botocore_config: Configuration dictionary (key-values) for botocore client. See:
+        https://botocore.amazonaws.com/v1/documentation/api/latest/reference/config.html
+    """
+
+    template_fields: "Sequence[str]" = ("aws_conn_id", "region_name", "verify")
+    ui_color = "#dfeaf4"
+
+    def __init__(
+        self,
+        *,
+        aws_conn_id: str | None = None,
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+
+    def open_deployment(self) -> Deployment:
+        """Return the deployment that this task works for."""
+        return open_deployment(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)
+
+
+def open_deployment(
+    aws_conn_id: str | None = None,
+    region_name: str | None = None,
+    verify: bool | str | None = None,
+    botocore_config: dict[str, Any] | None = None,
+) -> Deployment:
+    """Return the deployment of this environment; what is not given comes from its settings."""
+    settings = read_settings()
+    access = AwsAccess(
+        aws_conn_id or settings.aws_conn_id, region_name or settings.region_name, verify, botocore_config
+    )
+    return Deployment(settings, access)

@@ -1,0 +1,217 @@
+"""Records a verdict for everyone who was due, and tells whoever has to know."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset, AssetAlias, conf
+
+from watchkeeper.operators.due_endpoints import MONITOR, chosen_specs, find_due_work
+from watchkeeper.operators.monitor_base import Deployment, MonitorOperator, failing_at_once
+from watchkeeper.operators.run_window import RunScope, read_scope
+from watchkeeper.registry.capture_window import Period, Window
+from watchkeeper.registry.window_rules import may_act
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from watchkeeper.aws.window_result import WindowResult
+    from watchkeeper.registry.endpoint_spec import EndpointSpec
+
+#: Rings whenever verdicts were recorded.
+VERDICTS = Asset(name="watchkeeper_verdicts", uri="watchkeeper://ledger/verdicts", group="watchkeeper")
+#: Rings when a fresh window is violated: what remediation listens to.
+VIOLATIONS = Asset(name="watchkeeper_violations", uri="watchkeeper://ledger/violations", group="watchkeeper")
+#: An outlet that may stay silent: VIOLATIONS is added to it only when there are any.
+VIOLATIONS_ALIAS = AssetAlias(name="watchkeeper_violations_of_run", group="watchkeeper")
+#: Events carry pointers, not findings: what there is to do is read from S3.
+_EVENT_ITEMS = 100
+_READERS = 8
+#: Items of each of the summary's lists: it travels by XCom, the whole is in the ledger.
+_TOLD = 100
+
+
+@dataclass
+class RunSummary:
+    """What a run came to: small enough for XCom, read by the run's last task."""
+
+    recorded: int = 0
+    verdicts: dict[str, int] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    ledger_files: list[str] = field(default_factory=list)
+    metrics_accepted: int = 0
+    metrics_refused: list[str] = field(default_factory=list)
+    alerts_sent: list[str] = field(default_factory=list)
+    alerts_quiet: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+class PublishReportOperator(MonitorOperator):
+    """Record the verdicts of a run, whatever happened before: ledger, metrics, alerts, heartbeat, asset events.
+
+    Works out again who was due, reads their results from the report store, and records ``failed`` with its reason
+    for whoever has none. Everything it writes is guarded, so that it may be run again.
+
+    :param period: ``hourly`` or ``daily``.
+    """
+
+    def __init__(self, *, period: Period, **kwargs: Any) -> None:
+        kwargs.setdefault("outlets", [VERDICTS, VIOLATIONS_ALIAS])
+        super().__init__(**kwargs)
+        self.period = period
+
+    def execute(self, context: "Context") -> dict[str, Any]:
+        """Record and tell; return the run's summary."""
+        with failing_at_once():
+            deployment = self.open_deployment()
+            scope = read_scope(context, self.period)
+            chosen_specs(deployment, scope.endpoints, self.period)
+        summary = RunSummary(problems=list(deployment.registry.problems))
+        results = self._collect(deployment, scope)
+        self._record(deployment, scope, results, summary)
+        acting = self._acting(deployment, scope, results)
+        self._put_metrics(deployment, scope, results, summary)
+        self._publish(deployment, scope, acting, summary)
+        self._ring(context, results, acting)
+        for result in results:
+            self.log.info(
+                "%s/%s %s: %s, %s", result.endpoint, result.variant, result.window, result.verdict, result.reason
+            )
+        return {name: value[:_TOLD] if isinstance(value, list) else value for name, value in vars(summary).items()}
+
+    def _collect(self, deployment: Deployment, scope: RunScope) -> list["WindowResult"]:
+        """Return the result of everyone who was due; who has none gets one that says so."""
+        work, _ = find_due_work(deployment, scope, self.period)
+        wanted = [
+            (deployment.registry.require(item.endpoint), variant, window)
+            for item in work
+            for window in item.windows
+            for variant in deployment.registry.require(item.endpoint).variants
+        ]
+
+        def read(due: "tuple[EndpointSpec, str, Window]") -> "WindowResult | None":
+            spec, variant, window = due
+            return deployment.reports.read_result(spec.registry_id, variant, MONITOR, self.period, window)
+
+        with ThreadPoolExecutor(_READERS) as readers:
+            found = list(readers.map(read, wanted))
+        return [
+            result if result is not None else self._missing(deployment, scope, *due)
+            for due, result in zip(wanted, found, strict=True)
+        ]
+
+    def _missing(
+        self, deployment: Deployment, scope: RunScope, spec: "EndpointSpec", variant: str, window: Window
+    ) -> "WindowResult":
+        from watchkeeper.operators.window_analysis import EndpointAnalysis
+
+        reason = f"no result was written in run {scope.run_id or 'of this task'}: see the log of task analyze"
+        analysis = EndpointAnalysis(
+            deployment, spec, self.period, scope.run_id, scope.baseline, self.log.info, self.log.warning
+        )
+        return analysis.record_failure(variant, window, reason)
+
+    def _record(
+        self, deployment: Deployment, scope: RunScope, results: list["WindowResult"], summary: RunSummary
+    ) -> None:
+        from watchkeeper.aws.ledger import RunFacts
+
+        run = RunFacts(run_id=scope.run_id, dag_id=scope.dag_id, recorded_at=datetime.now(UTC))
+        located = [(result, self._report_uri(deployment, result)) for result in results]
+        summary.ledger_files = list(deployment.ledger.record(located, run))
+        summary.recorded = len(results)
+        for result in results:
+            summary.verdicts[result.verdict] = summary.verdicts.get(result.verdict, 0) + 1
+            if result.verdict == "failed":
+                summary.failed.append(f"{result.endpoint}/{result.variant} {result.window}: {result.reason}")
+
+    def _acting(self, deployment: Deployment, scope: RunScope, results: list["WindowResult"]) -> list["WindowResult"]:
+        """Return the results that may alert or act: those of fresh windows, or as the param ``act`` says."""
+        now = datetime.now(UTC)
+        fresh = []
+        for result in results:
+            hours = deployment.registry.require(result.endpoint).alerts.act_within_hours
+            within = deployment.settings.act_within_hours if hours is None else hours
+            if may_act(Window.from_name(result.window), now, within, scope.act):
+                fresh.append(result)
+        if len(fresh) < len(results):
+            self.log.info("%d windows are too old to act on: recorded silently", len(results) - len(fresh))
+        return fresh
+
+    def _put_metrics(
+        self, deployment: Deployment, scope: RunScope, results: list["WindowResult"], summary: RunSummary
+    ) -> None:
+        from watchkeeper.aws.cloudwatch_hook import CloudWatchHook
+        from watchkeeper.aws.monitor_metrics import heartbeat_point, run_namespace
+        from watchkeeper.operators.put_metrics import put_monitor_metrics
+
+        try:
+            report = put_monitor_metrics(deployment, results, self.log.warning)
+            hook = deployment.access.open(CloudWatchHook)
+            beat = hook.put_metric_data(
+                run_namespace(deployment.settings.metrics_namespace),
+                [heartbeat_point(scope.dag_id or self.dag_id, datetime.now(UTC))],
+            )
+            report = report.plus(beat)
+        except Exception as error:
+            # Metrics are not what alerts wait for; the last task fails the run for this.
+            self.log.exception("Metrics could not be written")
+            summary.faults.append(f"metrics: {type(error).__name__}: see the log of this task")
+            return
+        summary.metrics_accepted = report.accepted_count
+        summary.metrics_refused = list(report.refusals)
+
+    def _publish(
+        self, deployment: Deployment, scope: RunScope, acting: list["WindowResult"], summary: RunSummary
+    ) -> None:
+        from watchkeeper.operators.finding_alerts import AlertPublisher
+
+        publisher = AlertPublisher(
+            deployment,
+            dag_id=scope.dag_id,
+            run_id=scope.run_id,
+            airflow_url=conf.get("api", "base_url", fallback=None),
+            tell=self.log.info,
+        )
+        report = publisher.publish(acting)
+        summary.alerts_sent, summary.alerts_quiet = list(report.sent), list(report.quiet)
+        summary.faults.extend(f"alert: {fault}" for fault in report.faults)
+        if report.without_topic:
+            self.log.warning(
+                "%d alerts have no topic: set alerts.topic_arn in the endpoint's file, or WATCHKEEPER_TOPIC_ARN: %s",
+                len(report.without_topic),
+                ", ".join(report.without_topic[:10]),
+            )
+
+    def _ring(self, context: "Context", results: list["WindowResult"], acting: list["WindowResult"]) -> None:
+        events: Any = context.get("outlet_events")
+        if events is None:
+            return
+        windows = sorted({result.window for result in results})
+        events[VERDICTS].extra = {
+            "monitor": MONITOR,
+            "period": self.period,
+            "windows": windows[-_EVENT_ITEMS:],
+            "endpoints": sorted({result.endpoint for result in results})[:_EVENT_ITEMS],
+        }
+        violated = [result for result in acting if result.verdict == "violated"]
+        if violated:
+            items = [
+                {
+                    "endpoint": result.endpoint,
+                    "variant": result.variant,
+                    "window": result.window,
+                    "digest": result.digest,
+                    "severity": result.severity,
+                }
+                for result in violated[:_EVENT_ITEMS]
+            ]
+            events[VIOLATIONS_ALIAS].add(
+                VIOLATIONS, extra={"monitor": MONITOR, "period": self.period, "violated": items}
+            )
+
+    def _report_uri(self, deployment: Deployment, result: "WindowResult") -> str:
+        window = Window.from_name(result.window)
+        return deployment.reports.report_uri(result.endpoint, result.variant, result.monitor, result.period, window)

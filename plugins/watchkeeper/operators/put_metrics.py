@@ -1,0 +1,181 @@
+"""Writes metrics to CloudWatch: a window's own, or any."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from watchkeeper.aws.alert_record import METRICS_PART, AlertClaim
+from watchkeeper.aws.cloudwatch_hook import CloudWatchHook, MetricReport
+from watchkeeper.aws.monitor_metrics import (
+    FEATURE_NAMESPACES,
+    feature_points,
+    is_too_old,
+    summary_namespace,
+    summary_points,
+)
+from watchkeeper.operators.monitor_base import Deployment, MonitorOperator
+from watchkeeper.registry.capture_window import Period, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from watchkeeper.aws.window_result import WindowResult
+
+MONITOR: Final = "data_quality"
+_CLAIMERS = 8
+
+
+class CloudWatchPutMetricDataOperator(MonitorOperator):
+    """Write metric points to CloudWatch, in batches within PutMetricData's limits.
+
+    Points that CloudWatch refuses are logged and returned; they do not fail the task unless ``fail_on_refusal``.
+
+    :param namespace: The metrics' namespace. (templated)
+    :param metric_data: The points, as PutMetricData takes them. (templated)
+    :param fail_on_refusal: Whether a refused point fails the task.
+    """
+
+    template_fields: "Sequence[str]" = (*MonitorOperator.template_fields, "namespace", "metric_data")
+
+    def __init__(
+        self, *, namespace: str, metric_data: list[dict[str, Any]], fail_on_refusal: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.namespace = namespace
+        self.metric_data = metric_data
+        self.fail_on_refusal = fail_on_refusal
+
+    def execute(self, context: "Context") -> dict[str, Any]:  # noqa: ARG002
+        """Write the points; return how many were accepted, and the refusals."""
+        hook = CloudWatchHook(
+            aws_conn_id=self.aws_conn_id or "aws_default",
+            region_name=self.region_name,
+            verify=self.verify,
+            config=self.botocore_config,
+        )
+        report = hook.put_metric_data(self.namespace, self.metric_data)
+        for refusal in report.refusals:
+            self.log.warning("CloudWatch refused %s", refusal)
+        if report.refusals and self.fail_on_refusal:
+            message = f"CloudWatch refused {len(self.metric_data) - report.accepted_count} points"
+            raise RuntimeError(message)
+        return {"accepted": report.accepted_count, "refusals": list(report.refusals)}
+
+
+class PutMonitorMetricsOperator(MonitorOperator):
+    """Write the metrics of a judged window, from its result in the report store; each result's only once.
+
+    :param endpoint: The endpoint's registry id. (templated)
+    :param window_start: Start of the window, as ISO 8601 text with its offset. (templated)
+    :param window_end: End of the window. (templated)
+    :param period: ``hourly`` or ``daily``.
+    """
+
+    template_fields: "Sequence[str]" = (*MonitorOperator.template_fields, "endpoint", "window_start", "window_end")
+
+    def __init__(
+        self, *, endpoint: str, window_start: str, window_end: str, period: Period = "hourly", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.endpoint = endpoint
+        self.window_start = window_start
+        self.window_end = window_end
+        self.period = period
+
+    def execute(self, context: "Context") -> dict[str, Any]:  # noqa: ARG002
+        """Write the window's metrics; return how many points were accepted, and the refusals."""
+        deployment = self.open_deployment()
+        report = put_monitor_metrics(
+            deployment,
+            window_results(deployment, self.endpoint, self.window_start, self.window_end, self.period),
+            self.log.warning,
+        )
+        return {"accepted": report.accepted_count, "refusals": list(report.refusals)}
+
+
+def window_results(
+    deployment: Deployment, endpoint: str, window_start: str, window_end: str, period: Period
+) -> list["WindowResult"]:
+    """Return the newest results of all variants of an endpoint in a window; LookupError if there is none."""
+    window = Window.parse(window_start, window_end)
+    found = [
+        result
+        for variant in deployment.registry.require(endpoint).variants
+        if (result := deployment.reports.read_result(endpoint, variant, MONITOR, period, window)) is not None
+    ]
+    if not found:
+        message = f"{endpoint}, {window}: there is no result yet; run AnalyzeWindowOperator first"
+        raise LookupError(message)
+    return found
+
+
+def put_monitor_metrics(
+    deployment: Deployment, results: Iterable["WindowResult"], warn: Callable[[str], None]
+) -> MetricReport:
+    """Write the summaries of results, and per-feature metrics where their files ask for them.
+
+    PutMetricData adds up, so each result's points are guarded by a record of their own and written once. Windows
+    older than two weeks are left out: CloudWatch refuses them.
+    """
+    now = datetime.now(UTC)
+    given = list(results)
+    young = [result for result in given if not is_too_old(result, now)]
+    too_old = len(given) - len(young)
+    records = deployment.alerts
+    with ThreadPoolExecutor(_CLAIMERS) as claimers:
+        taken = list(claimers.map(lambda item: records.claim(item, kind="metrics", now=now, part=METRICS_PART), young))
+    points: dict[str, list[dict[str, Any]]] = {}
+    claims: list[AlertClaim] = []
+    for result, claim in zip(young, taken, strict=True):
+        if claim is None:
+            continue
+        claims.append(claim)
+        root = deployment.settings.metrics_namespace
+        points.setdefault(summary_namespace(root, result.monitor), []).extend(summary_points(result))
+        if deployment.registry.require(result.endpoint).monitors.data_quality.publish_feature_metrics:
+            points.setdefault(FEATURE_NAMESPACES[result.monitor], []).extend(_feature_points(deployment, result))
+    if too_old:
+        warn(f"{too_old} windows are older than two weeks: CloudWatch takes no points of them")
+    return _put_all(deployment, points, claims, warn)
+
+
+def _feature_points(deployment: Deployment, result: "WindowResult") -> list[dict[str, Any]]:
+    window = Window.from_name(result.window)
+    statistics = deployment.reports.read_document(
+        result.endpoint, result.variant, result.monitor, result.period, window, "statistics.json"
+    )
+    return feature_points(result, statistics)
+
+
+def _put_all(
+    deployment: Deployment,
+    points: dict[str, list[dict[str, Any]]],
+    claims: list[AlertClaim],
+    warn: Callable[[str], None],
+) -> MetricReport:
+    hook = deployment.access.open(CloudWatchHook)
+    report = MetricReport(0)
+    try:
+        for namespace, data in points.items():
+            report = report.plus(hook.put_metric_data(namespace, data))
+    except Exception:
+        # Nothing is known of what was taken: free the claims only if nothing was.
+        if not report.accepted_count:
+            _settle(claims, deployment.alerts.release)
+        raise
+    for refusal in report.refusals:
+        warn(f"CloudWatch refused {refusal}")
+    if report.refusals and not report.accepted_count:
+        _settle(claims, deployment.alerts.release)
+    else:
+        sent_at = datetime.now(UTC)
+        _settle(claims, lambda claim: deployment.alerts.mark_sent(claim, now=sent_at))
+    return report
+
+
+def _settle(claims: list[AlertClaim], act: Callable[[AlertClaim], object]) -> None:
+    with ThreadPoolExecutor(_CLAIMERS) as claimers:
+        list(claimers.map(act, claims))

@@ -1,0 +1,113 @@
+"""The windows of a run: from its params, its data interval or the clock, and those that were missed."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from watchkeeper.registry.capture_window import Period, Window, utc_moment, windows_between
+from watchkeeper.registry.window_rules import WindowChoice, missed_windows, run_window
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from watchkeeper.registry.endpoint_spec import EndpointSpec
+
+
+@dataclass(frozen=True)
+class RunScope:
+    """What a run is about: its windows, and whether it also makes good what was missed.
+
+    ``now`` is when the run was due, not the clock: a task that is cleared later works out the same windows.
+    """
+
+    choice: WindowChoice
+    windows: tuple[Window, ...]
+    now: datetime
+    makes_good: bool
+    endpoints: tuple[str, ...]
+    act: bool | None
+    baseline: str
+    run_id: str
+    dag_id: str
+
+
+@dataclass(frozen=True)
+class DueWork:
+    """One endpoint and the windows to judge, oldest first."""
+
+    endpoint: str
+    windows: tuple[Window, ...]
+
+
+def read_scope(context: "Context", period: Period) -> RunScope:
+    """Return what the run of a task's context is about; ValueError names the param that is wrong."""
+    values = cast("Mapping[str, Any]", context)
+    run = values.get("dag_run")
+    params = dict(values.get("params") or {})
+    due_at = getattr(run, "run_after", None)
+    now = utc_moment(due_at) if due_at is not None else datetime.now(UTC)
+    interval = (values.get("data_interval_start"), values.get("data_interval_end"))
+    choice = run_window(period, params, interval, now)
+    windows = windows_between(period, choice.window.start, choice.window.end)
+    if not windows:
+        message = f"got {choice}, which holds no whole {period} window; widen window_start and window_end"
+        raise ValueError(message)
+    run_type = str(getattr(run, "run_type", "") or "")
+    return RunScope(
+        choice=choice,
+        windows=windows,
+        now=now,
+        makes_good=choice.source != "params" and "backfill" not in run_type.lower(),
+        endpoints=tuple(params.get("endpoints") or ()),
+        act=params.get("act"),
+        baseline=str(params.get("baseline") or "in_force"),
+        run_id=str(getattr(run, "run_id", "") or ""),
+        dag_id=str(getattr(run, "dag_id", "") or ""),
+    )
+
+
+def due_work(
+    scope: RunScope,
+    period: Period,
+    specs: Collection["EndpointSpec"],
+    judged: Mapping[str, Collection[Window]],
+    started: Collection[str],
+) -> tuple[DueWork, ...]:
+    """Return what each endpoint has to be judged for: the run's windows, and missed ones of the last 48 hours.
+
+    ``judged`` holds the windows that every variant of an endpoint has a verdict for. Only endpoints that have
+    ``started`` (a baseline, or a verdict) can have missed anything.
+    """
+    work = []
+    for spec in specs:
+        windows = set(scope.windows)
+        if scope.makes_good and spec.registry_id in started:
+            known = judged.get(spec.registry_id, ())
+            windows |= set(missed_windows(period, scope.now, known, spec.grace_minutes))
+        # Nothing younger than the run's own window: that is the next run's.
+        last = scope.windows[-1].end
+        work.append(DueWork(spec.registry_id, tuple(sorted(window for window in windows if window.end <= last))))
+    return tuple(work)
+
+
+def pack_work(work: Collection[DueWork], usual_rows: Mapping[str, float], limit: int) -> list[dict[str, list[str]]]:
+    """Return one mapping of endpoints to window names per mapped task, at most ``limit`` of them.
+
+    Up to the limit each endpoint has a task of its own. Beyond it the largest endpoints (by their usual rows per
+    window, times windows) are dealt out first, each to the pack that has least, so that packs end together.
+    """
+    names = {item.endpoint: [window.name for window in item.windows] for item in work if item.windows}
+    if len(names) <= limit:
+        return [{endpoint: windows} for endpoint, windows in names.items()]
+    import heapq
+
+    typical = sorted(usual_rows.values())[len(usual_rows) // 2] if usual_rows else 1.0
+    cost = {endpoint: max(usual_rows.get(endpoint, typical), 1.0) * len(windows) for endpoint, windows in names.items()}
+    packs: list[dict[str, list[str]]] = [{} for _ in range(limit)]
+    heap = [(0.0, index) for index in range(limit)]
+    for endpoint in sorted(names, key=lambda name: (-cost[name], name)):
+        load, index = heapq.heappop(heap)
+        packs[index][endpoint] = names[endpoint]
+        heapq.heappush(heap, (load + cost[endpoint], index))
+    return packs

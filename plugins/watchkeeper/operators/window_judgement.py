@@ -1,0 +1,134 @@
+"""Between registry and analysis, which do not know each other: an endpoint's file as rules, a judgement as a result."""
+
+import json
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from watchkeeper import __version__
+from watchkeeper.analysis.capture_profile import CaptureProfile
+from watchkeeper.analysis.capture_records import CaptureSchema
+from watchkeeper.analysis.constraint_evaluation import Baseline, Dialect
+from watchkeeper.analysis.constraint_set import ConstraintSet, encode_constraints
+from watchkeeper.analysis.constraint_suggestion import suggest_constraints
+from watchkeeper.analysis.dataset_statistics import encode_statistics
+from watchkeeper.analysis.feature_metrics import drift_distances
+from watchkeeper.analysis.finding import Finding, Outcome, worst_first
+from watchkeeper.analysis.judgement import Judgement, JudgementRules
+from watchkeeper.analysis.violation_report import encode_violations
+from watchkeeper.aws.window_result import FindingRecord, WindowResult, with_fields
+
+if TYPE_CHECKING:
+    from watchkeeper.registry.endpoint_spec import EndpointSpec
+
+
+def judgement_rules(spec: "EndpointSpec") -> JudgementRules:
+    """Return what an endpoint's file says about judging a window."""
+    monitor = spec.monitors.data_quality
+    return JudgementRules(
+        dialect=Dialect(monitor.dialect),
+        minimum_rows=monitor.minimum_rows,
+        maximum_malformed_share=monitor.maximum_malformed_share,
+        sampling_percentage=spec.capture.sampling_percentage,
+        gap_share=spec.capture.gap_share,
+        thresholds=monitor.thresholds.given(),
+        features={name: feature.given() for name, feature in monitor.features.items()},
+        exclude=monitor.exclude,
+    )
+
+
+def capture_schema(spec: "EndpointSpec", constraints: ConstraintSet) -> CaptureSchema:
+    """Return how captured columns are called: by the endpoint's file, else by the baseline, by position."""
+    capture = spec.capture
+    return CaptureSchema(
+        input_columns=capture.input_columns,
+        output_columns=capture.output_columns,
+        output_columns_position=capture.output_columns_position,
+        columns=tuple(constraints.features),
+    )
+
+
+def schema_digest(schema: CaptureSchema) -> str:
+    """Return a digest of the names and their order: a state under other names is another state."""
+    text = json.dumps([schema.input_columns, schema.output_columns, schema.output_columns_position, schema.columns])
+    return sha256(text.encode()).hexdigest()[:16]
+
+
+def traffic_class(captured_count: int, row_count: int, invocations: float | None, rules: JudgementRules) -> str:
+    """Return what the endpoint's own count of invocations makes of a window: the part of a verdict not in S3.
+
+    An empty text means that capture kept what it should; counts that tell the same give the same text.
+    """
+    expected = (invocations or 0.0) * rules.sampling_percentage / 100
+    if expected and captured_count < rules.gap_share * expected:
+        return "capture_gap"
+    return "" if row_count else "no_traffic"
+
+
+def judged_result(
+    draft: WindowResult,
+    spec: "EndpointSpec",
+    profile: CaptureProfile,
+    baseline: Baseline,
+    judgement: Judgement,
+) -> WindowResult:
+    """Return ``draft`` with everything that the judgement and the profile say."""
+    monitor = spec.monitors.data_quality
+    distances = drift_distances(judgement.findings)
+    farthest = max(distances, key=lambda name: distances[name], default=None)
+    order = list(baseline.constraints.features)
+    worst = judgement.worst
+    counts = {outcome: sum(finding.outcome is outcome for finding in judgement.findings) for outcome in Outcome}
+    not_evaluated = [finding for finding in judgement.findings if finding.outcome is Outcome.NOT_EVALUATED]
+    return with_fields(
+        draft,
+        verdict=judgement.verdict.value,
+        reason=judgement.reason,
+        severity=worst.severity.value if worst else None,
+        findings=tuple(_record(finding) for finding in [*worst_first(judgement.findings), *not_evaluated]),
+        satisfied_count=counts[Outcome.SATISFIED],
+        violated_count=counts[Outcome.VIOLATED],
+        not_evaluated_count=counts[Outcome.NOT_EVALUATED],
+        worst_feature=worst.feature if worst else None,
+        worst_check=worst.check.value if worst else None,
+        worst_distance=distances[farthest] if farthest is not None else None,
+        worst_distance_feature=farthest,
+        worst_distance_rank=order.index(farthest) + 1 if farthest in order else None,
+        distances=distances,
+        row_count=profile.row_count,
+        captured_count=profile.invocation_count,
+        malformed_count=profile.malformed.count,
+        malformed_samples=tuple(
+            f"{sample.file}, line {sample.line}: {sample.reason}" for sample in profile.malformed.samples
+        ),
+        dialect=monitor.dialect,
+    )
+
+
+def result_documents(judgement: Judgement) -> dict[str, bytes]:
+    """Return Model Monitor's documents of the window; none where no row was captured."""
+    if judgement.statistics is None:
+        return {}
+    documents = {
+        "statistics.json": encode_statistics(judgement.statistics),
+        "constraints.json": encode_constraints(suggest_constraints(judgement.statistics)),
+    }
+    violations = encode_violations(judgement.findings)
+    return documents | ({"constraint_violations.json": violations} if violations else {})
+
+
+def code_version() -> str:
+    """Return the version of the code that judges."""
+    return __version__
+
+
+def _record(finding: Finding) -> FindingRecord:
+    return FindingRecord(
+        feature=finding.feature,
+        check=finding.check.value,
+        outcome=finding.outcome.value,
+        reason=finding.reason,
+        observed=finding.observed,
+        limit=finding.limit,
+        excess=finding.excess,
+        severity=finding.severity.value if finding.outcome is Outcome.VIOLATED else None,
+    )

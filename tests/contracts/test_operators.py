@@ -1,0 +1,82 @@
+"""Every operator follows the conventions that Airflow readers rely on."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+
+import pytest
+
+from tests import airflow_home  # noqa: F401 - first of all: it gives Airflow a home
+
+ARGUMENTS = {
+    "AnalyzeWindowOperator": {"work": {"flights": ["20261120T05-20261120T06"]}},
+    "BuildBaselineOperator": {"endpoint": "flights"},
+    "ChooseBaselinesOperator": {},
+    "CloudWatchPutMetricDataOperator": {"namespace": "N", "metric_data": []},
+    "DueEndpointsOperator": {"period": "hourly"},
+    "EnableDataCaptureOperator": {"endpoint": "flights"},
+    "MonitorOperator": {},
+    "PublishFindingsOperator": {"endpoint": "e", "window_start": "s", "window_end": "t"},
+    "PublishReportOperator": {"period": "daily"},
+    "PutMonitorMetricsOperator": {"endpoint": "e", "window_start": "s", "window_end": "t"},
+    "VerifyRunOperator": {},
+    "WaitForCaptureSensor": {},
+}
+
+
+def operators():
+    from airflow.sdk import BaseOperator
+
+    import watchkeeper.operators
+
+    found = {}
+    for module in pkgutil.iter_modules(watchkeeper.operators.__path__, "watchkeeper.operators."):
+        for name, item in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+            if issubclass(item, BaseOperator) and item.__module__ == module.name:
+                found |= {name: item}
+    return found
+
+
+def test_every_operator_is_tried():
+    assert set(operators()) == set(ARGUMENTS)
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_an_operator_is_built_from_keywords_and_has_its_template_fields(name):
+    operator = operators()[name](task_id="t", **ARGUMENTS[name])
+    for field in operator.template_fields:
+        assert hasattr(operator, field), field
+    signature = inspect.signature(operators()[name].__init__)
+    own = [parameter for parameter in signature.parameters.values() if parameter.name not in {"self", "kwargs"}]
+    assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in own)
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_every_argument_is_documented(name):
+    cls = operators()[name]
+    own = {
+        parameter
+        for parameter in inspect.signature(cls.__init__).parameters
+        if parameter not in {"self", "kwargs"} and "__init__" in vars(cls)
+    }
+    documented = set(re.findall(r":param (\w+):", inspect.getdoc(cls) or ""))
+    assert own <= documented
+
+
+@pytest.mark.parametrize("name", sorted(ARGUMENTS))
+def test_templated_arguments_say_so(name):
+    cls = operators()[name]
+    text = inspect.getdoc(cls) or ""
+    for field in cls.template_fields:
+        entry = re.search(rf":param {field}:(.*?)(?=:param |\Z)", text, re.DOTALL)
+        if entry and field != "verify":
+            assert "(templated)" in entry.group(1), field
+
+
+def test_mapped_instances_have_a_name_whatever_they_carry():
+    analyze = operators()["AnalyzeWindowOperator"]
+    assert analyze(task_id="t", work={"b": [], "a": [], "c": []}).label == "b and 2 more"
+    assert analyze(task_id="t", work={"b": []}).label == "b"
+    assert analyze(task_id="t", endpoint="x", window_start="s", window_end="e").label == "x"
+    assert analyze(task_id="t", work={}).label == ""

@@ -1,0 +1,56 @@
+"""Every trigger survives what Airflow does to it: serialise → JSON → rebuild → serialise."""
+
+import importlib
+import inspect
+import json
+import pkgutil
+
+import pytest
+
+from tests import airflow_home  # noqa: F401 - first of all: it gives Airflow a home
+
+ARGUMENTS = {
+    "CaptureSettledTrigger": {"moment": "2026-11-20T06:10:00Z"},
+    "EndpointSettledTrigger": {
+        "endpoint_name": "flights",
+        "waiter_delay": 7,
+        "waiter_max_attempts": 9,
+        "aws_conn_id": "mine",
+        "region_name": "eu-west-1",
+        "verify": False,
+        "botocore_config": {"read_timeout": 5},
+    },
+}
+
+
+def triggers():
+    from airflow.triggers.base import BaseTrigger
+
+    import watchkeeper
+
+    found = {}
+    for module in pkgutil.walk_packages(watchkeeper.__path__, "watchkeeper."):
+        if module.name.endswith("_trigger"):
+            for name, item in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+                if issubclass(item, BaseTrigger) and item.__module__ == module.name:
+                    found |= {name: item}
+    return found
+
+
+def test_every_trigger_is_tried():
+    assert set(triggers()) == set(ARGUMENTS)
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_a_trigger_comes_back_the_same(name):
+    path, fields = triggers()[name](**ARGUMENTS[name]).serialize()
+    module, _, qualified = path.rpartition(".")
+    rebuilt = getattr(importlib.import_module(module), qualified)(**json.loads(json.dumps(fields)))
+    assert rebuilt.serialize() == (path, fields)
+    assert all(fields[key] == value for key, value in ARGUMENTS[name].items())
+
+
+def test_connection_settings_reach_the_hook_after_deferral():
+    hook = triggers()["EndpointSettledTrigger"](**ARGUMENTS["EndpointSettledTrigger"]).hook()
+    assert (hook.aws_conn_id, hook._region_name, hook._verify) == ("mine", "eu-west-1", False)
+    assert "endpoint_settled" in hook._list_custom_waiters()

@@ -1,0 +1,148 @@
+"""The report: everyone who was due has a verdict, whatever happened before."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from tests.aws.result_samples import result
+from tests.operators.conftest import context
+from watchkeeper.operators.due_endpoints import DueEndpointsOperator
+from watchkeeper.operators.publish_report import VERDICTS, VIOLATIONS, VIOLATIONS_ALIAS, PublishReportOperator
+from watchkeeper.operators.verify_run import VerifyRunOperator
+from watchkeeper.registry.capture_window import HOUR, Window
+
+NOW = Window.hour_of(datetime.now(UTC) - HOUR)
+PARAMS = {"window_start": NOW.start.isoformat(), "window_end": NOW.end.isoformat()}
+
+
+class Events(dict):
+    """What Airflow hands a task for its outlets, as far as we use it."""
+
+    def __missing__(self, outlet):
+        self[outlet] = SimpleNamespace(extra=None, added=[])
+        self[outlet].add = lambda asset, extra: self[outlet].added.append((asset, extra))
+        return self[outlet]
+
+
+def report(events=None, **params):
+    operator = PublishReportOperator(task_id="report", period="hourly")
+    return operator.execute(context(params=PARAMS | params, outlet_events=Events() if events is None else events))
+
+
+def test_who_has_no_result_is_recorded_as_failed_and_said_why(place):
+    summary = report()
+    assert summary["verdicts"] == {"failed": 1}
+    assert "no result was written in run scheduled__1" in summary["failed"][0]
+    rows = place.deployment.ledger.read("data_quality", NOW.start, NOW.end)
+    assert rows["verdict"].to_list() == ["failed"]
+    assert len(place.messages()) == 1
+
+
+def test_a_report_that_runs_twice_writes_and_tells_once(place):
+    place.deployment.reports.write_result(result(window=NOW, verdict="violated", digest="d"), {}, NOW)
+    first, second = report(), report()
+    assert len(first["ledger_files"]) == 1
+    assert len(first["alerts_sent"]) == 1
+    assert (second["ledger_files"], second["alerts_sent"]) == ([], [])
+    assert second["verdicts"] == {"violated": 1}
+    assert len(place.messages()) == 1
+
+
+def test_assets_ring_with_pointers_and_violations_only_when_there_are_any(place):
+    place.deployment.reports.write_result(result(window=NOW), {}, NOW)
+    events = Events()
+    report(events)
+    assert events[VERDICTS].extra["windows"] == [NOW.name]
+    assert VIOLATIONS_ALIAS not in events
+    place.deployment.reports.write_result(result(window=NOW, verdict="violated", digest="e"), {}, NOW)
+    events = Events()
+    report(events)
+    ((asset, extra),) = events[VIOLATIONS_ALIAS].added
+    assert asset == VIOLATIONS
+    assert extra["violated"][0]["endpoint"] == "flights"
+    events = Events()
+    report(events, act=False)
+    assert VIOLATIONS_ALIAS not in events
+
+
+def test_work_and_report_agree_on_who_was_due(place):
+    place.endpoint("churn")
+    work = DueEndpointsOperator(task_id="due", period="hourly").execute(context(params=PARAMS))
+    assert work == [{"work": {"churn": [NOW.name]}}, {"work": {"flights": [NOW.name]}}]
+    assert report()["recorded"] == 2
+    only = DueEndpointsOperator(task_id="due", period="hourly").execute(
+        context(params=PARAMS | {"endpoints": ["churn"]})
+    )
+    assert only == [{"work": {"churn": [NOW.name]}}]
+
+
+def test_a_fleet_beyond_the_limit_is_packed(place):
+    for number in range(7):
+        place.endpoint(f"e{number}")
+    packs = DueEndpointsOperator(task_id="due", period="hourly", pack_limit=3).execute(context(params=PARAMS))
+    assert sorted(len(pack["work"]) for pack in packs) == [2, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("params", "fault"),
+    [({"window_end": None}, "give both"), ({"endpoints": ["flihgts"]}, "flihgts: no such endpoint file.*flights")],
+)
+def test_wrong_params_fail_at_once(place, params, fault):
+    with pytest.raises(AirflowFailException, match=fault):
+        DueEndpointsOperator(task_id="due", period="hourly").execute(context(params=PARAMS | params))
+
+
+def test_missing_settings_fail_at_once_and_name_the_variable(place, monkeypatch):
+    monkeypatch.delenv("WATCHKEEPER_BUCKET")
+    with pytest.raises(AirflowFailException, match="WATCHKEEPER_BUCKET"):
+        DueEndpointsOperator(task_id="due", period="hourly").execute(context(params=PARAMS))
+
+
+def test_gaps_too_old_to_be_made_good_are_logged_with_the_command_that_fills_them(place, capsys):
+    from watchkeeper.aws.ledger import RunFacts
+
+    now = NOW.end
+    run = RunFacts(run_id="r", dag_id="monitor_hourly", recorded_at=now)
+    old = [NOW.shifted(-hours * HOUR) for hours in (100, 99, 95)]
+    place.deployment.ledger.record([(result(window=window), "s3://r/") for window in old], run)
+    interval = {"data_interval_start": NOW.start, "data_interval_end": NOW.end}
+    DueEndpointsOperator(task_id="due", period="hourly").execute(context(run={"run_after": now}, **interval))
+    told = [line for line in capsys.readouterr().out.splitlines() if "backfill create" in line]
+    assert len(told) == 2
+    first = NOW.shifted(-98 * HOUR).start
+    assert f"--dag-id monitor_hourly --from-date {first:%Y-%m-%dT%H:%M:%SZ} --to-date" in told[0]
+
+
+def verify(summary, states):
+    task_instance = SimpleNamespace(
+        dag_id="d",
+        run_id="r",
+        xcom_pull=lambda task_ids: summary,
+        get_task_states=lambda dag_id, task_ids, run_ids: {"r": states},
+    )
+    VerifyRunOperator(task_id="verify", task_ids=["analyze", "report"]).execute({"ti": task_instance})
+
+
+FINE = {"verdicts": {"ok": 2, "violated": 1}, "failed": [], "problems": [], "faults": []}
+
+
+def test_a_run_in_which_nothing_failed_is_green():
+    verify(FINE, {"analyze_0": "success", "report": "success"})
+
+
+@pytest.mark.parametrize(
+    ("summary", "states", "told"),
+    [
+        (FINE, {"analyze_0": "failed"}, "task analyze_0 is failed"),
+        (FINE, {"analyze": "upstream_failed"}, "task analyze is upstream_failed"),
+        (None, {"report": "failed"}, "task report recorded nothing"),
+        (FINE | {"failed": ["flights: because"]}, {}, "verdict failed: flights: because"),
+        (FINE | {"problems": ["x.yaml: owner: missing"]}, {}, "endpoint file: x.yaml"),
+        (FINE | {"faults": ["alert: no"]}, {}, "alert: no"),
+    ],
+)
+def test_a_run_is_red_for_anything_that_failed(summary, states, told):
+    with pytest.raises(AirflowFailException, match=told):
+        verify(summary, states)
