@@ -1,0 +1,198 @@
+"""Watchkeeper in a notebook: read verdicts, profile a frame, make a baseline of one, check another against it.
+
+>>> from watchkeeper import api
+>>> reference = api.baseline(training_frame)
+>>> api.check(todays_frame, reference).query("outcome == 'violated'")
+>>> api.read_verdicts(days=7).pivot_table(index="window_start", columns="endpoint", values="violated_count")
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from watchkeeper.analysis.constraint_evaluation import Baseline
+    from watchkeeper.aws.client_access import AwsAccess
+    from watchkeeper.registry.deployment_settings import DeploymentSettings
+
+__all__ = ["FrameBaseline", "baseline", "check", "load_baseline", "profile", "read_verdicts"]
+
+Dialect = Literal["exact", "compatible"]
+_FINDING_COLUMNS = ("feature", "check", "outcome", "reason", "observed", "limit", "severity")
+
+
+@dataclass(frozen=True)
+class FrameBaseline:
+    """What a frame is checked against: Model Monitor's two documents, as bytes, and what they say."""
+
+    statistics: bytes
+    constraints: bytes
+
+    @property
+    def parsed(self) -> "Baseline":
+        """The documents, read."""
+        from watchkeeper.analysis.constraint_evaluation import Baseline
+        from watchkeeper.analysis.constraint_set import decode_constraints
+        from watchkeeper.analysis.dataset_statistics import decode_statistics
+
+        return Baseline(decode_constraints(self.constraints), decode_statistics(self.statistics))
+
+
+def read_verdicts(
+    *,
+    start: datetime | str | None = None,
+    end: datetime | str | None = None,
+    days: float = 7,
+    endpoints: Sequence[str] | None = None,
+    monitor: str = "data_quality",
+    period: Literal["hourly", "daily"] | None = None,
+    every_revision: bool = False,
+    settings: "DeploymentSettings | None" = None,
+    access: "AwsAccess | None" = None,
+) -> "pd.DataFrame":
+    """Return the ledger's verdicts as a pandas frame in time order, one row per endpoint, variant and window.
+
+    Windows that start in ``[start, end)``; without ``start`` the last ``days``. The newest revision of each unless
+    ``every_revision``. Bucket and prefix come from ``settings``, by default from ``WATCHKEEPER_…`` in the
+    environment. An empty ledger gives an empty frame with all columns.
+    """
+    import os
+
+    import pandas as pd
+
+    from watchkeeper.aws.client_access import AwsAccess
+    from watchkeeper.aws.ledger import Ledger
+    from watchkeeper.registry.capture_window import parse_moment, utc_moment
+    from watchkeeper.registry.deployment_settings import DeploymentSettings
+
+    def moment(given: datetime | str) -> datetime:
+        return parse_moment(given) if isinstance(given, str) else utc_moment(given)
+
+    settings = settings or DeploymentSettings.from_mapping(dict(os.environ))
+    access = access or AwsAccess(None, settings.region_name)
+    until = datetime.now(UTC) if end is None else moment(end)
+    since = until - timedelta(days=days) if start is None else moment(start)
+    rows = Ledger(settings.bucket, settings.prefix, access.client("s3")).read(
+        monitor, since, until, endpoints=endpoints, period=period, every_revision=every_revision
+    )
+    # Row by row: polars' own conversion wants pyarrow, which nobody else here does.
+    frame = pd.DataFrame(rows.to_dicts(), columns=rows.columns)
+    for column in ("window_start", "window_end", "recorded_at"):
+        frame[column] = pd.to_datetime(frame[column], utc=True)
+    return frame
+
+
+def profile(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Return a frame's statistics, one row per column: type, counts, moments, distinct values.
+
+    These are the figures of Model Monitor's ``statistics.json``; DatasetError for nested columns or no rows.
+    """
+    import pandas as pd
+
+    from watchkeeper.analysis.dataset_profile import profile_frame
+    from watchkeeper.analysis.dataset_statistics import statistics_of
+
+    rows = []
+    for feature in statistics_of(profile_frame(frame)).features.values():
+        numbers, strings = feature.numerical, feature.string
+        rows.append(
+            {
+                "feature": feature.name,
+                "inferred_type": feature.inferred_type.value,
+                "num_present": feature.present,
+                "num_missing": feature.missing,
+                "completeness": feature.completeness,
+                "mean": numbers.mean if numbers else None,
+                "std_dev": numbers.standard_deviation if numbers else None,
+                "min": numbers.minimum if numbers else None,
+                "max": numbers.maximum if numbers else None,
+                "distinct_count": strings.distinct_count if strings else (numbers.distinct_count if numbers else None),
+            }
+        )
+    return pd.DataFrame(rows).set_index("feature")
+
+
+def baseline(frame: "pd.DataFrame") -> FrameBaseline:
+    """Return the baseline that a frame of training data makes; DatasetError for nested columns or no rows."""
+    from watchkeeper.analysis.constraint_set import encode_constraints
+    from watchkeeper.analysis.constraint_suggestion import suggest_constraints
+    from watchkeeper.analysis.dataset_profile import profile_frame
+    from watchkeeper.analysis.dataset_statistics import encode_statistics, statistics_of
+
+    statistics = statistics_of(profile_frame(frame))
+    return FrameBaseline(encode_statistics(statistics), encode_constraints(suggest_constraints(statistics)))
+
+
+def load_baseline(
+    endpoint: str,
+    *,
+    version: str | None = None,
+    monitor: str = "data_quality",
+    settings: "DeploymentSettings | None" = None,
+    access: "AwsAccess | None" = None,
+) -> FrameBaseline:
+    """Return an endpoint's baseline from the report store: the one in force, or a ``version``.
+
+    BaselineMissingError, naming the command that makes one, if there is none.
+    """
+    import os
+
+    from watchkeeper.aws.baseline_store import BaselineStore
+    from watchkeeper.aws.client_access import AwsAccess
+    from watchkeeper.registry.deployment_settings import DeploymentSettings
+
+    settings = settings or DeploymentSettings.from_mapping(dict(os.environ))
+    access = access or AwsAccess(None, settings.region_name)
+    store = BaselineStore(settings.bucket, settings.prefix, access.client("s3"))
+    chosen = version or store.choose(endpoint, monitor, None).version
+    return FrameBaseline(
+        store.document(endpoint, monitor, chosen, "statistics.json"),
+        store.document(endpoint, monitor, chosen, "constraints.json"),
+    )
+
+
+def check(
+    frame: "pd.DataFrame",
+    against: "FrameBaseline | pd.DataFrame",
+    *,
+    dialect: Dialect = "exact",
+    thresholds: Mapping[str, Any] | None = None,
+    features: Mapping[str, Mapping[str, Any]] | None = None,
+    exclude: Sequence[str] = (),
+) -> "pd.DataFrame":
+    """Return every check's finding on a frame, the worst violations first; the verdict is in ``attrs["verdict"]``.
+
+    ``against`` is a baseline or a frame to make one of. ``thresholds`` and ``features`` are those of an endpoint's
+    file, laid over the baseline's. Columns: feature, check, outcome, reason, observed, limit, severity.
+    """
+    import pandas as pd
+
+    from watchkeeper.analysis.constraint_evaluation import Dialect as DialectName
+    from watchkeeper.analysis.dataset_profile import profile_frame
+    from watchkeeper.analysis.finding import Outcome, worst_first
+    from watchkeeper.analysis.judgement import JudgementRules, judge_state
+
+    reference = against if isinstance(against, FrameBaseline) else baseline(against)
+    rules = JudgementRules(
+        dialect=DialectName(dialect), thresholds=thresholds or {}, features=features or {}, exclude=exclude
+    )
+    judgement = judge_state(profile_frame(frame), reference.parsed, rules)
+    others = [finding for finding in judgement.findings if finding.outcome is not Outcome.VIOLATED]
+    rows = [
+        {
+            "feature": finding.feature,
+            "check": finding.check.value,
+            "outcome": finding.outcome.value,
+            "reason": finding.reason,
+            "observed": finding.observed,
+            "limit": finding.limit,
+            "severity": finding.severity.value if finding.outcome is Outcome.VIOLATED else None,
+        }
+        for finding in [*worst_first(judgement.findings), *others]
+    ]
+    found = pd.DataFrame(rows, columns=list(_FINDING_COLUMNS))
+    found.attrs = {"verdict": judgement.verdict.value, "reason": judgement.reason}
+    return found
