@@ -1,0 +1,103 @@
+"""What the demo brought about, read back from the (emulated) AWS and never from what was sent."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import boto3
+import polars as pl
+
+from watchkeeper.aws.ledger import Ledger
+
+RECEIVE_AT_MOST = 10
+
+
+@dataclass(frozen=True)
+class DeliveredMessage:
+    """One SNS message as a subscriber got it."""
+
+    subject: str
+    text: str
+    attributes: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class MetricSeries:
+    """One CloudWatch metric with the points it has in a span."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, str]
+    point_count: int
+    maximum: float
+
+
+class DeliveredResults:
+    """Reads ledger, queue and metrics of the account at ``aws``, a mapping of AWS's environment variables."""
+
+    def __init__(self, aws: Mapping[str, str]) -> None:
+        self._session = boto3.Session(
+            aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
+            region_name=aws["AWS_DEFAULT_REGION"],
+        )
+        self._url = aws["AWS_ENDPOINT_URL"]
+
+    def ledger(self, bucket: str, prefix: str, monitor: str, start: datetime, end: datetime) -> pl.DataFrame:
+        """Return the newest verdict of each window that starts in ``[start, end)``."""
+        return Ledger(bucket, prefix, self._client("s3")).read(monitor, start, end)
+
+    def messages(self, queue_url: str) -> list[DeliveredMessage]:
+        """Return every message in the queue, and leave them there."""
+        queue = self._client("sqs")
+        found: dict[str, DeliveredMessage] = {}
+        while True:
+            batch = queue.receive_message(
+                QueueUrl=queue_url, MaxNumberOfMessages=RECEIVE_AT_MOST, VisibilityTimeout=10, WaitTimeSeconds=0
+            ).get("Messages", [])
+            if not batch or all(message["MessageId"] in found for message in batch):
+                return list(found.values())
+            for message in batch:
+                notification = json.loads(message["Body"])
+                attributes = notification.get("MessageAttributes", {})
+                found[message["MessageId"]] = DeliveredMessage(
+                    notification.get("Subject", ""),
+                    notification["Message"],
+                    {name: attribute["Value"] for name, attribute in attributes.items()},
+                )
+
+    def metrics(self, namespace_prefix: str, start: datetime, end: datetime) -> list[MetricSeries]:
+        """Return the metrics whose namespace begins so and that have points in ``[start, end)``."""
+        cloudwatch = self._client("cloudwatch")
+        pages = cloudwatch.get_paginator("list_metrics").paginate()
+        metrics = [
+            metric for page in pages for metric in page["Metrics"] if metric["Namespace"].startswith(namespace_prefix)
+        ]
+        series = []
+        for metric in metrics:
+            answer = cloudwatch.get_metric_statistics(
+                Namespace=metric["Namespace"],
+                MetricName=metric["MetricName"],
+                Dimensions=metric["Dimensions"],
+                StartTime=start,
+                EndTime=end,
+                Period=3600,
+                Statistics=["Maximum", "SampleCount"],
+            )
+            points = answer["Datapoints"]
+            if points:
+                series.append(
+                    MetricSeries(
+                        metric["Namespace"],
+                        metric["MetricName"],
+                        {dimension["Name"]: dimension["Value"] for dimension in metric["Dimensions"]},
+                        int(sum(point["SampleCount"] for point in points)),
+                        max(point["Maximum"] for point in points),
+                    )
+                )
+        return sorted(series, key=lambda one: (one.namespace, sorted(one.dimensions.items()), one.name))
+
+    def _client(self, service: str) -> Any:
+        return self._session.client(service, endpoint_url=self._url)  # type: ignore[call-overload]  # by its name

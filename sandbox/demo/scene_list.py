@@ -1,0 +1,24 @@
+"""The scenes there are: a new one is a module beside this file and a line here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sandbox.demo import data_quality
+from sandbox.demo.stage import Stage
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A story that the demo can play. ``play`` returns what was expected and did not come, empty when all did."""
+
+    name: str
+    summary: str
+    play: Callable[[Stage], list[str]]
+
+
+SCENES = {
+    scene.name: scene
+    for scene in (
+        Scene("data_quality", "drift, broken input and missing capture, found hour by hour", data_quality.play),
+    )
+}
