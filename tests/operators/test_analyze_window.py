@@ -101,6 +101,40 @@ def test_each_variant_is_judged_for_itself(place):
     assert result(place, variant="green").verdict == "no_traffic"
 
 
+def malformed(place, count, window=NOW):
+    key = f"capture/flights-delay/AllTraffic/{window.start_path}/59-00-000-x.jsonl"
+    place.s3.put_object(Bucket=BUCKET, Key=key, Body="no JSON\n" * count)
+
+
+def test_what_was_malformed_is_still_told_when_a_kept_state_is_judged_again(place):
+    baseline(place)
+    capture(place)
+    malformed(place, 2)
+    analyze({"flights": [NOW.name]})
+    first = result(place)
+    place.endpoint(monitors={"data_quality": {"thresholds": {"comparison_threshold": 0.9}}})
+    analyze({"flights": [NOW.name]})
+    again = result(place)
+    assert (first.revision, again.revision) == (1, 2)
+    assert len(again.malformed_samples) == 2
+    assert again.malformed_samples == first.malformed_samples
+
+
+def test_lines_that_cannot_be_read_were_captured_all_the_same(place):
+    """40 good and 20 malformed lines of 130 invocations are a gap, whenever the count of invocations comes."""
+    place.endpoint(monitors={"data_quality": {"maximum_malformed_share": 0.5}})
+    baseline(place)
+    capture(place)
+    malformed(place, 20)
+    cloudwatch = boto3.client("cloudwatch", region_name=REGION)
+    dimensions = [{"Name": "EndpointName", "Value": "flights-delay"}, {"Name": "VariantName", "Value": "AllTraffic"}]
+    for added, verdict in ((100, "ok"), (30, "capture_gap")):
+        point = {"MetricName": "Invocations", "Dimensions": dimensions, "Timestamp": NOW.start, "Value": added}
+        cloudwatch.put_metric_data(Namespace="AWS/SageMaker", MetricData=[point])
+        analyze({"flights": [NOW.name]})
+        assert result(place).verdict == verdict
+
+
 def test_a_range_falls_into_the_windows_of_its_period(place):
     baseline(place)
     capture(place, NOW.previous())

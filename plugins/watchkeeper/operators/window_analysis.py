@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from watchkeeper.analysis.capture_profile import CaptureProfile, MalformedLines, profile_capture
+from watchkeeper.analysis.capture_profile import CaptureProfile, profile_capture
 from watchkeeper.analysis.capture_records import CaptureSchema
 from watchkeeper.analysis.constraint_evaluation import Baseline
 from watchkeeper.analysis.constraint_set import decode_constraints
 from watchkeeper.analysis.dataset_statistics import decode_statistics
 from watchkeeper.analysis.judgement import judge
+from watchkeeper.analysis.profile_file import decode_profile, encode_profile
 from watchkeeper.analysis.profile_merge import merge_profiles
-from watchkeeper.analysis.state_file import decode_state, encode_state
 from watchkeeper.aws.capture_store import CaptureObject, CaptureStore, capture_digest
 from watchkeeper.aws.cloudwatch_hook import CloudWatchHook
 from watchkeeper.aws.report_store import StateFacts
@@ -144,9 +144,9 @@ class EndpointAnalysis:
 
     def _digest(self, inputs: WindowResult, counted: WindowResult) -> str:
         """Return the digest of the verdict on ``inputs``, whose captures hold what ``counted`` says."""
-        traffic = traffic_class(
-            counted.captured_count or 0, counted.row_count or 0, inputs.invocation_count, judgement_rules(self.spec)
-        )
+        lines = (counted.captured_count or 0) + counted.malformed_count
+        rules = judgement_rules(self.spec)
+        traffic = traffic_class(lines, counted.row_count or 0, inputs.invocation_count, rules)
         return verdict_digest(
             capture_digest=inputs.capture_digest,
             baseline_version=inputs.baseline_version,
@@ -217,7 +217,7 @@ class EndpointAnalysis:
             body, facts = stored
             if (facts.capture_digest, facts.schema_digest, facts.code_version) == (digest, names, code_version()):
                 try:
-                    return _restored(body, facts)
+                    return decode_profile(body)
                 except DocumentError as error:
                     self.warn(f"{variant}, {hour}: the stored state is rebuilt from captures: {error}")
         profile = profile_capture([captures.open(item) for item in objects], schema)
@@ -230,8 +230,7 @@ class EndpointAnalysis:
             malformed_count=profile.malformed.count,
             line_count=profile.line_count,
         )
-        body = encode_state(profile.state) if profile.state is not None else b""
-        reports.write_state(name, variant, MONITOR, hour, body, facts)
+        reports.write_state(name, variant, MONITOR, hour, encode_profile(profile), facts)
         return profile
 
     # ---- the endpoint's configuration
@@ -267,13 +266,6 @@ class EndpointAnalysis:
             except (PermissionMissingError, EndpointStateError) as error:
                 self.warn(f"Changes of the endpoint's configuration cannot be seen: {error}")
         return self._live
-
-
-def _restored(body: bytes, facts: StateFacts) -> CaptureProfile:
-    count = facts.malformed_count
-    malformed = MalformedLines(count, {"malformed when the hour was first read": count} if count else {})
-    state = decode_state(body) if body else None
-    return CaptureProfile(state, facts.line_count, facts.captured_count, malformed)
 
 
 def _failure_digest(draft: WindowResult) -> str:

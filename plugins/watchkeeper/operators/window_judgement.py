@@ -53,13 +53,14 @@ def schema_digest(schema: CaptureSchema) -> str:
     return sha256(text.encode()).hexdigest()[:16]
 
 
-def traffic_class(captured_count: int, row_count: int, invocations: float | None, rules: JudgementRules) -> str:
+def traffic_class(line_count: int, row_count: int, invocations: float | None, rules: JudgementRules) -> str:
     """Return what the endpoint's own count of invocations makes of a window: the part of a verdict not in S3.
 
-    An empty text means that capture kept what it should; counts that tell the same give the same text.
+    ``line_count`` counts captured lines, malformed ones included, as `judge` does. An empty text means that capture
+    kept what it should; counts that tell the same give the same text.
     """
     expected = (invocations or 0.0) * rules.sampling_percentage / 100
-    if expected and captured_count < rules.gap_share * expected:
+    if expected and line_count < rules.gap_share * expected:
         return "capture_gap"
     return "" if row_count else "no_traffic"
 

@@ -1,0 +1,63 @@
+"""The bytes of a stored capture profile: what was counted and what could not be read, around the dataset state."""
+
+import msgspec
+
+from watchkeeper.analysis.capture_profile import CaptureProfile, MalformedLines, MalformedSample
+from watchkeeper.analysis.state_file import decode_state, encode_state
+from watchkeeper.errors import DocumentError
+
+# Raise this when the meaning of a stored field changes: profiles of another format are rebuilt from captures.
+PROFILE_FORMAT = 1
+_MAGIC = b"WKPF"
+
+
+class _Profile(msgspec.Struct):
+    line_count: int
+    invocation_count: int
+    malformed_count: int
+    reasons: dict[str, int]
+    samples: list[tuple[str, int, str]]
+    state: bytes | None
+
+
+# Made once, at import: msgspec works a type out when it is first decoded, and two threads that do so at once can hang.
+_PROFILES = msgspec.msgpack.Decoder(_Profile)
+
+
+def encode_profile(profile: CaptureProfile) -> bytes:
+    """Return ``profile`` as bytes; equal profiles give equal bytes."""
+    malformed = profile.malformed
+    body = _Profile(
+        profile.line_count,
+        profile.invocation_count,
+        malformed.count,
+        malformed.reasons,
+        [(sample.file, sample.line, sample.reason) for sample in malformed.samples],
+        None if profile.state is None else encode_state(profile.state),
+    )
+    return _MAGIC + PROFILE_FORMAT.to_bytes(2, "big") + msgspec.msgpack.encode(body)
+
+
+def decode_profile(data: bytes, source: str = "state") -> CaptureProfile:
+    """Return the profile that `encode_profile` wrote.
+
+    Raises
+    ------
+    DocumentError
+        when the bytes are no profile, are damaged, or are of another format version; ``source`` names them.
+    """
+    remedy = "Delete it: it is rebuilt from the captures by the next run"
+    if data[:4] != _MAGIC:
+        raise DocumentError(source, "this is no stored profile", remedy)
+    found = int.from_bytes(data[4:6], "big")
+    if found != PROFILE_FORMAT:
+        raise DocumentError(source, f"profile format {found}, expected {PROFILE_FORMAT}", remedy)
+    try:
+        body = _PROFILES.decode(data[6:])
+    except msgspec.MsgspecError as error:
+        raise DocumentError(source, f"the profile is damaged ({error})", remedy) from error
+    malformed = MalformedLines(
+        body.malformed_count, body.reasons, tuple(MalformedSample(*sample) for sample in body.samples)
+    )
+    state = None if body.state is None else decode_state(body.state, source)
+    return CaptureProfile(state, body.line_count, body.invocation_count, malformed)
