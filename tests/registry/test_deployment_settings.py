@@ -16,9 +16,19 @@ def test_the_bucket_alone_is_enough() -> None:
 
 
 def test_the_environment_wins_over_a_variable() -> None:
-    values = {"WATCHKEEPER_BUCKET": "from-environment", "watchkeeper_bucket": "from-variable", "watchkeeper_pool": "p"}
+    values = {
+        "WATCHKEEPER_BUCKET": "from-environment",
+        "watchkeeper_bucket": "from-variable",
+        "watchkeeper_prefix": "p",
+    }
     settings = DeploymentSettings.from_mapping(values)
-    assert (settings.bucket, settings.pool) == ("from-environment", "p")
+    assert (settings.bucket, settings.prefix) == ("from-environment", "p")
+
+
+def test_what_dag_files_are_parsed_with_comes_from_the_environment_alone() -> None:
+    values = {"WATCHKEEPER_BUCKET": "bucket", "watchkeeper_pool": "p"}
+    assert DeploymentSettings.from_mapping(values).pool == "default_pool"
+    assert DeploymentSettings.from_mapping({**values, "WATCHKEEPER_POOL": "q"}).pool == "q"
 
 
 def test_a_blank_value_is_not_set_but_a_blank_prefix_is_none() -> None:

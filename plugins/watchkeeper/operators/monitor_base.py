@@ -57,7 +57,7 @@ def read_settings() -> "DeploymentSettings":
     from watchkeeper.registry.deployment_settings import DeploymentSettings, environment_name, variable_name
 
     values = dict(os.environ)
-    for field in DeploymentSettings.model_fields:
+    for field in DeploymentSettings.variables():
         if environment_name(field) not in values:
             value = Variable.get(variable_name(field), default=None)
             if value is not None:

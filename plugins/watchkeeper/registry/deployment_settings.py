@@ -22,6 +22,10 @@ _PATTERN_REMEDIES = {
 }
 
 
+#: A Variable would ask the database whenever a DAG file is parsed.
+_ENVIRONMENT_ONLY = frozenset({"pool"})
+
+
 class DeploymentSettings(BaseModel):
     """What differs between deployments of one and the same code."""
 
@@ -68,7 +72,8 @@ class DeploymentSettings(BaseModel):
     )
     pool: Text = Field(
         default="default_pool",
-        description="The Airflow pool of the analysis tasks; one that does not exist is reported.",
+        description="The Airflow pool of the analysis tasks. From the environment only, since DAG files are parsed "
+        "with it. Of one that does not exist Airflow warns on the DAG, and due_endpoints logs how to make it.",
         examples=["watchkeeper"],
     )
     metrics_namespace: Annotated[str, Field(pattern=NAMESPACE_PATTERN)] = Field(
@@ -94,6 +99,11 @@ class DeploymentSettings(BaseModel):
     )
 
     @classmethod
+    def variables(cls) -> tuple[str, ...]:
+        """Return the settings that Airflow Variables may hold: those that are not needed to parse a DAG file."""
+        return tuple(name for name in cls.model_fields if name not in _ENVIRONMENT_ONLY)
+
+    @classmethod
     def from_mapping(cls, values: Mapping[str, str]) -> Self:
         """Return the settings that ``values`` hold, under the names of the environment or of Airflow Variables.
 
@@ -103,7 +113,7 @@ class DeploymentSettings(BaseModel):
         given = {
             name: value.strip()
             for name in cls.model_fields
-            for key in (variable_name(name), environment_name(name))
+            for key in (*([variable_name(name)] if name in cls.variables() else []), environment_name(name))
             if (value := values.get(key)) is not None and (value.strip() or name == "prefix")
         }
         problems = [f"{key}: no such setting; did you mean {meant!r}?" for key, meant in _misspelt(values)]

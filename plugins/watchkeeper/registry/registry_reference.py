@@ -101,7 +101,7 @@ def settings_page() -> str:
             "| environment variable | Airflow Variable | type | default | meaning | example |",
             "|---|---|---|---|---|---|",
             *(
-                f"| `{environment_name(name)}` | `{variable_name(name)}` | {_cell(_type_name(field))} "
+                f"| `{environment_name(name)}` | {_variable(name)} | {_cell(_type_name(field))} "
                 f"| {_cell(_default(field))} | {_cell(str(field.description))} | {_cell(_example(field, plain=True))} |"
                 for name, field in DeploymentSettings.model_fields.items()
             ),
@@ -236,3 +236,7 @@ def _loosen_sections(schema: dict[str, Any]) -> None:
                 reference = {"$ref": field["$ref"]}
                 rest = {key: value for key, value in field.items() if key != "$ref"}
                 part["properties"][name] = {"anyOf": [reference, {"type": "null"}], **rest}
+
+
+def _variable(setting: str) -> str:
+    return f"`{variable_name(setting)}`" if setting in DeploymentSettings.variables() else "none"
