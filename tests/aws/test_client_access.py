@@ -5,10 +5,12 @@ import threading
 from typing import ClassVar
 
 import pytest
+from botocore.exceptions import ClientError
 
 from watchkeeper.aws.client_access import RETRY_ATTEMPTS, AwsAccess
 from watchkeeper.aws.cloudwatch_hook import CloudWatchHook
 from watchkeeper.aws.object_store import ObjectStore
+from watchkeeper.aws.service_failure import permission_named
 from watchkeeper.errors import PermissionMissingError
 
 SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Reduce your request rate</Message></Error>"
@@ -71,3 +73,18 @@ def test_a_connections_own_retries_win(access):
     own = AwsAccess(None, "us-east-1", botocore_config={"retries": {"total_max_attempts": 2}})
     assert own.client("s3").meta.config.retries["total_max_attempts"] == 2
     assert CloudWatchHook(**own.hook_arguments()).conn.meta.config.retries["total_max_attempts"] == 2
+
+
+def test_a_refusal_that_names_another_action_is_believed() -> None:
+    """A bucket's key refuses in the name of KMS, whatever call it was."""
+    key = "arn:aws:kms:us-east-1:123456789012:key/1234"
+    message = (
+        f"User: arn:aws:sts::123456789012:assumed-role/worker is not authorized to perform: kms:Decrypt on resource: "
+        f"{key} because no identity-based policy allows it"
+    )
+    with (
+        pytest.raises(PermissionMissingError, match=f"^kms:Decrypt on {key}: AWS refused") as caught,
+        permission_named("s3", "s3://bucket/key"),
+    ):
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": message}}, "GetObject")
+    assert "assumed-role" not in str(caught.value)

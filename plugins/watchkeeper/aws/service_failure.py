@@ -1,5 +1,6 @@
 """What AWS answered when it did not do what was asked: missing, taken, refused."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -18,8 +19,14 @@ _REFUSED = frozenset(
         "AccessDeniedException",
         "AuthorizationError",
         "AuthorizationErrorException",
+        "KMS.AccessDeniedException",
+        "KMSAccessDenied",
+        "KMSAccessDeniedException",
         "UnauthorizedOperation",
     }
+)
+_REFUSAL = re.compile(
+    r"not authorized to perform: (?P<action>[\w-]+:\w+) on (?:the )?resource:? \"?(?P<resource>[^\s\"]+)"
 )
 # Where the IAM action is not simply service:Operation.
 _ACTIONS = {
@@ -68,11 +75,16 @@ def permission_named(service: str, resource: str) -> Iterator[None]:
     except ClientError as error:
         if not is_refused(error):
             raise
-        action = iam_action(service, error.operation_name)
-        # The service's own message is left out: it repeats the caller's ARN, and the original stays chained.
-        needed = f"{action} on {resource}"
+        needed = _refused_permission(error) or f"{iam_action(service, error.operation_name)} on {resource}"
         raise PermissionMissingError(
-            needed,
-            f"AWS refused ({error_code(error)})",
-            f"Allow {needed} for the role that Airflow's workers use (include/iam has the policies).",
+            needed, f"AWS refused ({error_code(error)})", f"Allow {needed} for the role that Airflow's workers use."
         ) from error
+
+
+def _refused_permission(error: "ClientError") -> str | None:
+    """Return action and resource as the service names them, which may be others than the call's: its KMS key.
+
+    The rest of its message is left out: it repeats the caller's ARN, and the original stays chained.
+    """
+    found = _REFUSAL.search(str(error.response.get("Error", {}).get("Message", "")))
+    return f"{found['action']} on {found['resource']}" if found else None
