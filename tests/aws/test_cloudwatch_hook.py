@@ -54,11 +54,13 @@ def test_a_refused_namespace_is_reported_and_never_raises(hook):
     )
 
 
-def test_an_unforeseen_error_does_raise(hook):
+def test_an_unforeseen_error_ends_the_writing_and_says_what_was_taken_before(hook):
     with Stubber(hook.conn) as stub:
+        stub.add_response("put_metric_data", {})
         stub.add_client_error("put_metric_data", "InternalServiceFault", http_status_code=400)
-        with pytest.raises(Exception, match="InternalServiceFault"):
-            hook.put_metric_data("Watchkeeper/Test", [point(1)])
+        report = hook.put_metric_data("Watchkeeper/Test", [point(number) for number in range(2300)])
+    assert report.accepted_count == 1000
+    assert "InternalServiceFault" in str(report.failure)
 
 
 def test_invocations_are_summed_over_the_windows_hours(hook):

@@ -2,10 +2,16 @@ from datetime import UTC, datetime
 
 import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from tests.aws.result_samples import result
 from tests.operators.conftest import REGION
-from watchkeeper.operators.put_metrics import CloudWatchPutMetricDataOperator, PutMonitorMetricsOperator
+from watchkeeper.aws.cloudwatch_hook import CloudWatchHook
+from watchkeeper.operators.put_metrics import (
+    CloudWatchPutMetricDataOperator,
+    PutMonitorMetricsOperator,
+    put_monitor_metrics,
+)
 from watchkeeper.registry.capture_window import HOUR, Window
 
 NOW = Window.hour_of(datetime.now(UTC) - HOUR)
@@ -57,3 +63,24 @@ def test_a_refusal_fails_only_who_wants_that(place):
     strict = CloudWatchPutMetricDataOperator(task_id="p", namespace="Mine", metric_data=data, fail_on_refusal=True)
     with pytest.raises(RuntimeError, match="refused 1 points"):
         strict.execute({})
+
+
+@pytest.mark.parametrize(("batches_taken", "accepted_again"), [(0, 1200), (1, 0)])
+def test_points_that_were_taken_are_not_written_again_after_a_failure(place, batches_taken, accepted_again):
+    """They would add up. Where nothing was taken, the next try writes everything."""
+    results = [result(window=NOW.shifted(-hours * HOUR), worst_distance=0.1) for hours in range(300)]
+    results += [result(variant="Other", window=NOW.shifted(-hours * HOUR), worst_distance=0.1) for hours in range(100)]
+    deployment = place.deployment
+    deployment.access.client("s3")
+    calls = []
+
+    def fail_later(**_):
+        calls.append(1)
+        if len(calls) == batches_taken + 1:
+            raise EndpointConnectionError(endpoint_url="https://monitoring")
+
+    events = deployment.access.open(CloudWatchHook).get_session().events
+    events.register("before-call.cloudwatch.PutMetricData", fail_later)
+    with pytest.raises(EndpointConnectionError):
+        put_monitor_metrics(deployment, results, print)
+    assert put_monitor_metrics(place.deployment, results, print).accepted_count == accepted_again

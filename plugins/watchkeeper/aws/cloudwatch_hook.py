@@ -22,14 +22,22 @@ _POINT_FAULTS = frozenset({"InvalidParameterValue", "InvalidParameterCombination
 
 @dataclass(frozen=True)
 class MetricReport:
-    """How many metric points CloudWatch took, and one sentence for each refusal."""
+    """How many metric points CloudWatch took, and one sentence for each refusal.
+
+    ``failure`` is what ended the writing, if anything did: later points were not sent then.
+    """
 
     accepted_count: int
     refusals: tuple[str, ...] = ()
+    failure: Exception | None = None
 
     def plus(self, other: "MetricReport") -> "MetricReport":
         """Return both together."""
-        return MetricReport(self.accepted_count + other.accepted_count, (*self.refusals, *other.refusals))
+        return MetricReport(
+            self.accepted_count + other.accepted_count,
+            (*self.refusals, *other.refusals),
+            self.failure or other.failure,
+        )
 
 
 class CloudWatchHook(ServiceHook):
@@ -52,10 +60,11 @@ class CloudWatchHook(ServiceHook):
         return cast("CloudWatchClient", self.conn)
 
     def put_metric_data(self, namespace: str, metric_data: Sequence[dict[str, Any]]) -> MetricReport:
-        """Write any number of metric points and report what came of them; a refusal never raises.
+        """Write any number of metric points and report what came of them.
 
         Points are sent in batches within PutMetricData's limits. When a batch is refused for its content it is
-        halved until the faulty points stand alone. Throttling and connection errors do raise, after retries.
+        halved until the faulty points stand alone. Throttling and connection errors end the writing after retries
+        and are the report's ``failure``: what was taken before is taken, and the caller has to know it.
 
         :param namespace: the metrics' namespace.
         :param metric_data: the points, as PutMetricData takes them.
@@ -63,10 +72,12 @@ class CloudWatchHook(ServiceHook):
         report = MetricReport(0)
         for batch in metric_batches(metric_data):
             report = report.plus(self._put_batch(namespace, batch))
+            if report.failure is not None:
+                break
         return report
 
     def _put_batch(self, namespace: str, batch: list[dict[str, Any]]) -> MetricReport:
-        from botocore.exceptions import ClientError, ParamValidationError
+        from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
         try:
             self.client.put_metric_data(Namespace=namespace, MetricData=cast("list[MetricDatumTypeDef]", batch))
@@ -77,11 +88,14 @@ class CloudWatchHook(ServiceHook):
                 action = iam_action("cloudwatch", "PutMetricData")
                 return MetricReport(0, (f"{names}: AWS refused; allow {action} for namespace {namespace}",))
             if code not in _POINT_FAULTS:
-                raise
+                return MetricReport(0, failure=error)
             if len(batch) == 1:
                 return MetricReport(0, (f"{names}: {error}",))
             half = len(batch) // 2
-            return self._put_batch(namespace, batch[:half]).plus(self._put_batch(namespace, batch[half:]))
+            first = self._put_batch(namespace, batch[:half])
+            return first if first.failure is not None else first.plus(self._put_batch(namespace, batch[half:]))
+        except BotoCoreError as error:
+            return MetricReport(0, failure=error)
         return MetricReport(len(batch))
 
     def invocation_count(self, endpoint_name: str, variant: str, window: "Window") -> float | None:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from watchkeeper.aws.alert_record import METRICS_PART, AlertClaim
+from watchkeeper.aws.alert_record import METRICS_PART, AlertClaim, ClaimedElsewhereError
 from watchkeeper.aws.cloudwatch_hook import CloudWatchHook, MetricReport
 from watchkeeper.aws.monitor_metrics import (
     FEATURE_NAMESPACES,
@@ -57,6 +57,8 @@ class CloudWatchPutMetricDataOperator(MonitorOperator):
             config=self.botocore_config,
         )
         report = hook.put_metric_data(self.namespace, self.metric_data)
+        if report.failure is not None:
+            raise report.failure
         for refusal in report.refusals:
             self.log.warning("CloudWatch refused %s", refusal)
         if report.refusals and self.fail_on_refusal:
@@ -85,13 +87,14 @@ class PutMonitorMetricsOperator(MonitorOperator):
         self.window_end = window_end
         self.period = period
 
-    def execute(self, context: "Context") -> dict[str, Any]:  # noqa: ARG002
+    def execute(self, context: "Context") -> dict[str, Any]:
         """Write the window's metrics; return how many points were accepted, and the refusals."""
         deployment = self.open_deployment()
         report = put_monitor_metrics(
             deployment,
             window_results(deployment, self.endpoint, self.window_start, self.window_end, self.period),
             self.log.warning,
+            run_id=str(getattr(context.get("dag_run"), "run_id", "") or ""),
         )
         return {"accepted": report.accepted_count, "refusals": list(report.refusals)}
 
@@ -113,7 +116,7 @@ def window_results(
 
 
 def put_monitor_metrics(
-    deployment: Deployment, results: Iterable["WindowResult"], warn: Callable[[str], None]
+    deployment: Deployment, results: Iterable["WindowResult"], warn: Callable[[str], None], run_id: str = ""
 ) -> MetricReport:
     """Write the summaries of results, and per-feature metrics where their files ask for them.
 
@@ -124,13 +127,21 @@ def put_monitor_metrics(
     given = list(results)
     young = [result for result in given if not is_too_old(result, now)]
     too_old = len(given) - len(young)
-    records = deployment.alerts
+
+    def claim_one(result: "WindowResult") -> AlertClaim | ClaimedElsewhereError | None:
+        try:
+            return deployment.alerts.claim(result, kind="metrics", now=now, part=METRICS_PART, run_id=run_id)
+        except ClaimedElsewhereError as error:
+            return error
+
     with ThreadPoolExecutor(_CLAIMERS) as claimers:
-        taken = list(claimers.map(lambda item: records.claim(item, kind="metrics", now=now, part=METRICS_PART), young))
+        taken = list(claimers.map(claim_one, young))
     points: dict[str, list[dict[str, Any]]] = {}
     claims: list[AlertClaim] = []
     for result, claim in zip(young, taken, strict=True):
-        if claim is None:
+        if isinstance(claim, ClaimedElsewhereError):
+            warn(f"The metrics of {result.endpoint}, {result.window} are left to another run: {claim}")
+        if not isinstance(claim, AlertClaim):
             continue
         claims.append(claim)
         root = deployment.settings.metrics_namespace
@@ -158,21 +169,20 @@ def _put_all(
 ) -> MetricReport:
     hook = deployment.access.open(CloudWatchHook)
     report = MetricReport(0)
-    try:
-        for namespace, data in points.items():
-            report = report.plus(hook.put_metric_data(namespace, data))
-    except Exception:
-        # Nothing is known of what was taken: free the claims only if nothing was.
-        if not report.accepted_count:
-            _settle(claims, deployment.alerts.release)
-        raise
+    for namespace, data in points.items():
+        report = report.plus(hook.put_metric_data(namespace, data))
+        if report.failure is not None:
+            break
     for refusal in report.refusals:
         warn(f"CloudWatch refused {refusal}")
-    if report.refusals and not report.accepted_count:
-        _settle(claims, deployment.alerts.release)
-    else:
+    if report.accepted_count or not (report.refusals or report.failure):
+        # What was taken is there for good, and written again it would add up: then some points are better lost.
         sent_at = datetime.now(UTC)
         _settle(claims, lambda claim: deployment.alerts.mark_sent(claim, now=sent_at))
+    else:
+        _settle(claims, deployment.alerts.release)
+    if report.failure is not None:
+        raise report.failure
     return report
 
 
