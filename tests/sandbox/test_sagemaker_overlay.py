@@ -1,4 +1,5 @@
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +15,13 @@ CAPTURE = {
     "DestinationS3Uri": "s3://bucket/capture",
     "CaptureOptions": [{"CaptureMode": "Input"}],
 }
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    """A sandbox whose endpoints take their time: what is seen on the way must still be there on a busy machine."""
+    with SandboxProcess(tmp_path_factory.mktemp("slow"), settle_seconds=4.0) as process:
+        yield process
 
 
 class Endpoint:
@@ -48,7 +56,7 @@ class Endpoint:
 
     def wait(self) -> dict[str, Any]:
         waiter = self.sagemaker.get_waiter("endpoint_in_service")
-        waiter.wait(EndpointName=self.name, WaiterConfig={"Delay": 1, "MaxAttempts": 10})
+        waiter.wait(EndpointName=self.name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
         return self.describe()
 
     def describe(self) -> dict[str, Any]:
