@@ -4,7 +4,14 @@ import pytest
 
 from tests.aws.conftest import BUCKET
 from tests.aws.result_samples import HOUR, finding, result
-from watchkeeper.aws.alert_record import METRICS_PART, AlertRecords, alert_id, findings_fingerprint
+from watchkeeper.aws.alert_record import (
+    METRICS_PART,
+    AlertRecords,
+    ClaimedElsewhereError,
+    alert_id,
+    findings_fingerprint,
+)
+from watchkeeper.registry.capture_window import Window
 
 NOW = datetime(2026, 11, 20, 6, 12, tzinfo=UTC)
 VIOLATED = result(verdict="violated", findings=(finding(),), violated_count=1)
@@ -20,8 +27,17 @@ def minutes(count):
 
 
 def test_an_alert_is_claimed_once(records):
-    assert records.claim(VIOLATED, kind="alert", now=NOW) is not None
-    assert records.claim(VIOLATED, kind="alert", now=minutes(9)) is None
+    assert records.claim(VIOLATED, kind="alert", now=NOW, run_id="one") is not None
+    with pytest.raises(ClaimedElsewhereError, match="run one has claimed it"):
+        records.claim(VIOLATED, kind="alert", now=minutes(9), run_id="two")
+
+
+def test_a_run_takes_its_own_claim_over_at_once(records):
+    records.claim(VIOLATED, kind="alert", now=NOW, run_id="one")
+    again = records.claim(VIOLATED, kind="alert", now=minutes(1), run_id="one")
+    assert again is not None
+    records.mark_sent(again, now=minutes(1))
+    assert records.claim(VIOLATED, kind="alert", now=minutes(2), run_id="one") is None
 
 
 def test_a_claim_unsent_for_ten_minutes_is_sent_again(records):
@@ -29,7 +45,8 @@ def test_a_claim_unsent_for_ten_minutes_is_sent_again(records):
     again = records.claim(VIOLATED, kind="alert", now=minutes(10))
     assert again is not None
     assert again.record.alert_id == alert_id(VIOLATED)
-    assert records.claim(VIOLATED, kind="alert", now=minutes(11)) is None
+    with pytest.raises(ClaimedElsewhereError):
+        records.claim(VIOLATED, kind="alert", now=minutes(11))
 
 
 def test_what_was_sent_is_never_sent_again(records):
@@ -96,3 +113,15 @@ def test_what_could_not_be_evaluated_is_no_finding_to_tell():
     one = result(verdict="violated", findings=(finding("a"),))
     two = result(verdict="violated", findings=(finding("a"), finding("b", outcome="not_evaluated")))
     assert findings_fingerprint(one) == findings_fingerprint(two)
+
+
+def test_earlier_windows_records_come_newest_first(records):
+    windows = [HOUR.shifted(timedelta(hours=-hours)) for hours in (30, 3, 1)]
+    for window in windows:
+        records.claim(result(window=window, verdict="violated"), kind="alert", now=NOW)
+        records.claim(result(window=window, verdict="violated"), kind="metrics", now=NOW, part=METRICS_PART)
+    day = result(window=Window.day_of(windows[1].start), period="daily", verdict="violated")
+    records.claim(day, kind="alert", now=NOW)
+    records.claim(VIOLATED, kind="alert", now=NOW)
+    found = [window for window, _ in records.earlier(VIOLATED, HOUR.start - timedelta(hours=24))]
+    assert found == [windows[2], windows[1]]

@@ -1,6 +1,6 @@
 """Alerts: who is told, how often, and of what."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
@@ -110,6 +110,78 @@ def test_old_windows_are_silent_unless_the_run_says_so(place):
     assert publish(place, old, act=True)["sent"]
     store(place, violated())
     assert publish(place, act=False) == {"sent": [], "quiet": []}
+
+
+@pytest.mark.parametrize(("act", "sent"), [("True", 1), ("false", 0), ("None", 0)])
+def test_a_templated_switch_is_read_as_what_it_says(place, act, sent):
+    old = NOW.shifted(-30 * HOUR)
+    store(place, violated(old))
+    assert len(publish(place, old, act=act)["sent"]) == sent
+
+
+def test_a_switch_that_says_neither_is_refused(place):
+    store(place, violated())
+    with pytest.raises(ValueError, match="got 'perhaps'; use true, false"):
+        publish(place, act="perhaps")
+
+
+def test_good_news_come_after_a_quiet_time_too(place):
+    first, quiet = BEFORE.previous(), BEFORE
+    store(place, violated(first), result(window=quiet, verdict="no_traffic"), result(window=NOW, digest="e" * 32))
+    publish(place, first)
+    publish(place, quiet)
+    assert publish(place)["sent"]
+    assert subjects(place)[-1] == "flights is ok again"
+
+
+def test_good_news_are_told_once_though_the_window_is_restated(place):
+    store(place, violated(BEFORE), result(window=NOW, digest="e" * 32))
+    publish(place, BEFORE)
+    publish(place)
+    store(place, result(window=NOW, digest="f" * 32))
+    assert publish(place) == {"sent": [], "quiet": []}
+
+
+def test_an_alert_is_corrected_when_its_window_is_restated(place):
+    store(place, violated())
+    publish(place)
+    store(place, violated(features=("distance",), digest="e" * 32))
+    assert publish(place)["sent"]
+    _, corrected = place.messages()
+    assert corrected["Subject"] == "[warning] flights: corrected, violated, distance baseline_drift_check"
+    assert corrected["MessageAttributes"]["kind"]["Value"] == "correction"
+
+
+@pytest.mark.parametrize("verdict", ["ok", "too_few"])
+def test_an_alert_is_withdrawn_when_its_window_is_restated(place, verdict):
+    store(place, violated())
+    publish(place)
+    store(place, result(window=NOW, verdict=verdict, digest="e" * 32))
+    assert publish(place)["sent"]
+    _, withdrawn = place.messages()
+    assert withdrawn["Subject"] == f"flights: alert withdrawn, the window is {verdict} on restatement"
+    assert withdrawn["MessageAttributes"]["severity"]["Value"] == "info"
+
+
+def test_an_alert_whose_run_died_is_sent_by_the_next_one(place):
+    left = violated(BEFORE)
+    store(place, left, result(window=NOW, verdict="no_traffic", digest="e" * 32))
+    place.deployment.alerts.claim(left, kind="alert", now=datetime.now(UTC) - timedelta(minutes=11), run_id="dead")
+    assert publish(place)["sent"] == [f"flights/AllTraffic {BEFORE.name}"]
+    assert publish(place) == {"sent": [], "quiet": []}
+
+
+def test_an_alert_that_another_run_is_about_to_send_is_no_silent_success(place):
+    store(place, violated())
+    place.deployment.alerts.claim(violated(), kind="alert", now=datetime.now(UTC), run_id="other")
+    with pytest.raises(RuntimeError, match="run other has claimed it"):
+        publish(place)
+
+
+def test_a_retry_of_the_run_that_claimed_it_sends_it(place):
+    store(place, violated())
+    place.deployment.alerts.claim(violated(), kind="alert", now=datetime.now(UTC), run_id="scheduled__1")
+    assert publish(place)["sent"]
 
 
 def test_an_endpoints_own_topic_severity_and_runbook_win(place):

@@ -50,6 +50,47 @@ def test_a_report_that_runs_twice_writes_and_tells_once(place):
     assert len(place.messages()) == 1
 
 
+def scheduled(window=NOW, run=None, due=None, **fields):
+    task_instance = SimpleNamespace(xcom_pull=lambda task_ids: due)
+    interval = {"data_interval_start": window.start, "data_interval_end": window.end}
+    values = {"outlet_events": Events(), "ti": task_instance, "run": {"run_after": window.end} | (run or {})}
+    return PublishReportOperator(task_id="report", period="hourly").execute(context(**interval, **values, **fields))
+
+
+def test_a_missed_window_without_a_result_stays_due(place):
+    due = [{"work": {"flights": [NOW.previous().name, NOW.name]}}]
+    summary = scheduled(due=due)
+    assert summary["recorded"] == 1
+    rows = place.deployment.ledger.read("data_quality", NOW.previous().start, NOW.end)
+    assert rows["window_start"].to_list() == [NOW.start]
+
+
+def test_an_endpoint_that_came_after_the_run_began_is_left_to_the_next(place):
+    place.deployment.reports.write_result(result(window=NOW), {}, NOW)
+    place.endpoint("churn")
+    summary = scheduled(due=[{"work": {"flights": [NOW.name]}}])
+    assert summary["verdicts"] == {"ok": 1}
+
+
+def test_what_was_made_good_is_told_and_counted_by_a_retry_too(place):
+    """The first try dies after the alert's claim: the ledger, which says what is due, comes last."""
+    late = result(window=NOW.previous(), verdict="violated", digest="e" * 32)
+    place.deployment.reports.write_result(late, {}, NOW.previous())
+    place.deployment.reports.write_result(result(window=NOW), {}, NOW)
+    place.deployment.alerts.claim(late, kind="alert", now=datetime.now(UTC), run_id="scheduled__1")
+    summary = scheduled(due=[{"work": {"flights": [NOW.previous().name, NOW.name]}}])
+    assert summary["alerts_sent"][0] == f"flights/AllTraffic {NOW.previous().name}"
+    assert summary["verdicts"] == {"violated": 1, "ok": 1}
+
+
+@pytest.mark.parametrize(("act", "told"), [(None, 0), (True, 1)])
+def test_a_backfill_of_fresh_hours_alerts_only_when_told_to(place, act, told):
+    place.deployment.reports.write_result(result(window=NOW, verdict="violated", digest="e" * 32), {}, NOW)
+    summary = scheduled(run={"run_type": "backfill"}, params={"act": act})
+    assert len(summary["alerts_sent"]) == told
+    assert summary["recorded"] == 1
+
+
 def test_assets_ring_with_pointers_and_violations_only_when_there_are_any(place):
     place.deployment.reports.write_result(result(window=NOW), {}, NOW)
     events = Events()

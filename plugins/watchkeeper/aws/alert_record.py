@@ -1,5 +1,6 @@
 """The record of each alert: claimed before it is published, marked sent after. Guards metric points too."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -8,13 +9,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from watchkeeper.aws.object_store import ObjectStore
-from watchkeeper.registry.capture_window import moment_text, parse_moment
+from watchkeeper.errors import StoreError
+from watchkeeper.registry.capture_window import Window, moment_text, parse_moment
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from watchkeeper.aws.window_result import WindowResult
-    from watchkeeper.registry.capture_window import Window
 
 #: A claim that is not marked sent by then belongs to a run that died: another may send.
 CLAIM_LIFETIME = timedelta(minutes=10)
@@ -23,13 +24,17 @@ METRICS_PART = ".metrics"
 
 
 class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of an alert. ``status`` is claimed, sent or quiet; ``quiet_since`` names the alert it repeats."""
+    """What became of an alert. ``status`` is claimed, sent or quiet; ``quiet_since`` names the alert it repeats.
+
+    ``claimed_by`` is the run that claimed it: its own retry need not wait until the claim has expired.
+    """
 
     alert_id: str
     status: str
     kind: str
     fingerprint: str
     claimed_at: str
+    claimed_by: str = ""
     sent_at: str | None = None
     message_id: str | None = None
     topic_arn: str | None = None
@@ -40,6 +45,15 @@ class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
         """Whether somebody was told of these findings, by this alert or by the one that it repeats."""
         return self.status in {"sent", "quiet"}
 
+    @property
+    def is_bad_news(self) -> bool:
+        """Whether it told of something wrong, which good news may then take back."""
+        return self.kind in {"alert", "correction"}
+
+    def is_live_claim(self, now: datetime) -> bool:
+        """Whether another run is just about to publish it, as far as one can know."""
+        return self.status == "claimed" and now - parse_moment(self.claimed_at) < CLAIM_LIFETIME
+
 
 # Made once, at import: msgspec works a type out when it is first decoded, and two threads that do so at once can hang.
 _RECORDS = msgspec.json.Decoder(AlertRecord)
@@ -47,10 +61,14 @@ _RECORDS = msgspec.json.Decoder(AlertRecord)
 
 @dataclass(frozen=True)
 class AlertClaim:
-    """The right to publish: handed out once per record, again only after it has expired unsent."""
+    """The right to publish: handed out once per record, again only to the same run or after it has expired unsent."""
 
     key: str
     record: AlertRecord
+
+
+class ClaimedElsewhereError(StoreError):
+    """Another run holds the claim and may be about to publish: whether it did is known when the claim expires."""
 
 
 def alert_id(result: "WindowResult") -> str:
@@ -76,7 +94,7 @@ class AlertRecords:
     def __init__(self, bucket: str, prefix: str, client: "S3Client") -> None:
         self.objects = ObjectStore(bucket, prefix, client)
 
-    def folder(self, result: "WindowResult", window: "Window | None" = None) -> str:
+    def folder(self, result: "WindowResult", window: Window | None = None) -> str:
         """Return the folder of a window's records; by default the result's own window."""
         name = result.window if window is None else window.name
         return f"alerts/{result.endpoint}/{result.variant}/{result.monitor}/{name}/"
@@ -85,8 +103,14 @@ class AlertRecords:
         """Return the key of a result's record."""
         return f"{self.folder(result)}{result.digest}{part}.json"
 
-    def claim(self, result: "WindowResult", *, kind: str, now: datetime, part: str = ALERT_PART) -> AlertClaim | None:
-        """Return the right to publish, or ``None`` if it was sent, is quiet, or another run holds a live claim."""
+    def claim(
+        self, result: "WindowResult", *, kind: str, now: datetime, part: str = ALERT_PART, run_id: str = ""
+    ) -> AlertClaim | None:
+        """Return the right to publish, or ``None`` if it was sent or is quiet already.
+
+        ClaimedElsewhereError when another run holds a live claim: the caller tries again later. A run takes its own
+        claim over at once: what it left behind is a try of its own that died.
+        """
         key = self.key(result, part)
         record = AlertRecord(
             alert_id=alert_id(result),
@@ -94,17 +118,26 @@ class AlertRecords:
             kind=kind,
             fingerprint=findings_fingerprint(result),
             claimed_at=moment_text(now),
+            claimed_by=run_id,
         )
         body = msgspec.json.encode(record)
         if self.objects.write(key, body, only_if_absent=True):
             return AlertClaim(key, record)
         stored = self.objects.read(key)
-        if stored is None:
+        there = None if stored is None else _RECORDS.decode(stored.body)
+        if there is not None and there.told:
             return None
-        there = _RECORDS.decode(stored.body)
-        if there.status != "claimed" or now - parse_moment(there.claimed_at) < CLAIM_LIFETIME:
-            return None
-        return AlertClaim(key, record) if self.objects.write(key, body, only_if_etag=stored.etag) else None
+        if stored is not None and there is not None:
+            own = bool(run_id) and there.claimed_by == run_id
+            free = own or not there.is_live_claim(now)
+            if free and self.objects.write(key, body, only_if_etag=stored.etag):
+                return AlertClaim(key, record)
+        raise ClaimedElsewhereError(
+            self.objects.uri(key),
+            f"run {there.claimed_by or 'unknown' if there else 'unknown'} has claimed it and not published it yet",
+            f"It is taken over {CLAIM_LIFETIME.total_seconds() / 60:.0f} minutes after its claim, by a retry or the "
+            "next run",
+        )
 
     def mark_sent(
         self, claim: AlertClaim, *, now: datetime, message_id: str | None = None, topic_arn: str | None = None
@@ -126,7 +159,7 @@ class AlertRecords:
         """Give a claim back after publishing failed for certain, so that a retry need not wait for its end."""
         self.objects.delete(claim.key)
 
-    def of_window(self, result: "WindowResult", window: "Window | None" = None) -> tuple[AlertRecord, ...]:
+    def of_window(self, result: "WindowResult", window: Window | None = None) -> tuple[AlertRecord, ...]:
         """Return the alert records of a window, of all its revisions, oldest claim first."""
         found = []
         for item in self.objects.list(self.folder(result, window)):
@@ -134,3 +167,24 @@ class AlertRecords:
             if stored is not None:
                 found.append(_RECORDS.decode(stored.body))
         return tuple(sorted(found, key=lambda record: record.claimed_at))
+
+    def earlier(self, result: "WindowResult", since: datetime) -> Iterator[tuple[Window, AlertRecord]]:
+        """Yield the alert records of earlier windows of the result's period, newest window and claim first.
+
+        Only windows that start at or after ``since``. Records are read one by one: who has found what it looks for
+        stops there.
+        """
+        own = Window.from_name(result.window)
+        root = f"alerts/{result.endpoint}/{result.variant}/{result.monitor}/"
+        keys: dict[Window, list[str]] = {}
+        for item in self.objects.list(root, after=f"{root}{since:%Y%m%dT%H}"):
+            window = Window.from_name(item.key.removeprefix(root).partition("/")[0])
+            if window.start >= own.start:
+                break
+            if window.period == own.period and not item.key.endswith(f"{METRICS_PART}.json"):
+                keys.setdefault(window, []).append(item.key)
+        for window in sorted(keys, reverse=True):
+            found = [stored for key in keys[window] if (stored := self.objects.read(key)) is not None]
+            records = [_RECORDS.decode(stored.body) for stored in found]
+            for record in sorted(records, key=lambda record: record.claimed_at, reverse=True):
+                yield window, record

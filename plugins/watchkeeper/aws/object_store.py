@@ -120,15 +120,17 @@ class ObjectStore:
         with permission_named("s3", self.uri(key)):
             self.client.delete_object(Bucket=self.bucket, Key=self.full_key(key))
 
-    def list(self, folder: str) -> Iterator[ListedObject]:
-        """Yield every object whose key starts with ``folder``, in key order."""
+    def list(self, folder: str, *, after: str = "") -> Iterator[ListedObject]:
+        """Yield every object whose key starts with ``folder`` and comes after ``after``, in key order."""
         from botocore.exceptions import ClientError
 
         skip = len(self.full_key(""))
         with permission_named("s3", f"s3://{self.bucket}"):
             try:
                 pages = self.client.get_paginator("list_objects_v2").paginate(
-                    Bucket=self.bucket, Prefix=self.full_key(folder)
+                    Bucket=self.bucket,
+                    Prefix=self.full_key(folder),
+                    StartAfter=self.full_key(after) if after else "",
                 )
                 for page in pages:
                     for item in page.get("Contents", []):

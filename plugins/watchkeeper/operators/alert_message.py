@@ -19,6 +19,11 @@ _SUBJECT_LIMIT = 100
 ALERTING_VERDICTS = frozenset({"violated", "capture_gap", "failed"})
 
 
+#: ``correction`` and ``withdrawal`` speak of a window that was told of before and restated since.
+ALERT_KINDS = ("alert", "correction", "withdrawal", "recovery")
+GOOD_NEWS = frozenset({"withdrawal", "recovery"})
+
+
 @dataclass(frozen=True)
 class AlertMessage:
     """One SNS message."""
@@ -39,14 +44,10 @@ class AlertLinks:
 
 
 def compose_alert(result: "WindowResult", spec: "EndpointSpec", kind: str, links: AlertLinks) -> AlertMessage:
-    """Return the message of a result. ``kind`` is ``alert`` or ``recovery``."""
+    """Return the message of a result. ``kind`` is one of ``ALERT_KINDS``."""
     window = Window.from_name(result.window)
-    recovered = kind == "recovery"
-    headline = (
-        f"{result.endpoint} is ok again"
-        if recovered
-        else f"[{spec.alerts.severity}] {result.endpoint}: {result.verdict}{_worst_in_subject(result)}"
-    )
+    recovered = kind in GOOD_NEWS
+    headline = _headline(result, spec, kind)
     lines = [
         f"{headline} ({result.monitor}, {result.variant}, {window})",
         "",
@@ -82,6 +83,17 @@ def compose_alert(result: "WindowResult", spec: "EndpointSpec", kind: str, links
             **({"finding_severity": result.severity} if result.severity else {}),
         },
     )
+
+
+def _headline(result: "WindowResult", spec: "EndpointSpec", kind: str) -> str:
+    match kind:
+        case "recovery":
+            return f"{result.endpoint} is ok again"
+        case "withdrawal":
+            return f"{result.endpoint}: alert withdrawn, the window is {result.verdict} on restatement"
+        case _:
+            corrected = "corrected, " if kind == "correction" else ""
+            return f"[{spec.alerts.severity}] {result.endpoint}: {corrected}{result.verdict}{_worst_in_subject(result)}"
 
 
 def alert_links(

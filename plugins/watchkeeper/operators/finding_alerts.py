@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from watchkeeper.aws.alert_record import AlertClaim, AlertRecord, findings_fingerprint
+from watchkeeper.aws.alert_record import AlertClaim, AlertRecord, alert_id, findings_fingerprint
 from watchkeeper.aws.service_failure import permission_named
 from watchkeeper.operators.alert_message import ALERTING_VERDICTS, alert_links, compose_alert
 from watchkeeper.registry.capture_window import Window
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from watchkeeper.registry.endpoint_spec import EndpointSpec
 
 _PUBLISHERS = 8
+#: How far back an alert is looked for that good news take back: quiet weekends are no reason to say nothing.
+_LOOKED_BACK = timedelta(days=7)
+#: How far back alerts are looked for that were claimed and never sent.
+_SWEPT = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,9 @@ class AlertPublisher:
         return AlertReport(tuple(told["sent"]), tuple(told["quiet"]), tuple(told["without_topic"]), tuple(faults))
 
     def _publish_row(self, row: "list[WindowResult]") -> list[tuple[str, str, str]]:
-        """Return name, outcome and fault of each result."""
+        """Return name, outcome and fault of each result, and of earlier ones whose alert a run has left claimed."""
         found = []
-        for result in row:
+        for result in [*self._left_claimed(row[0]), *row]:
             outcome = fault = ""
             try:
                 outcome = self._publish_one(result)
@@ -72,21 +76,38 @@ class AlertPublisher:
             found.append((f"{result.endpoint}/{result.variant} {result.window}", outcome, fault))
         return found
 
+    def _left_claimed(self, first: "WindowResult") -> "list[WindowResult]":
+        """Return earlier results whose alert was claimed and never sent: the run that meant to is gone."""
+        now = datetime.now(UTC)
+        since = Window.from_name(first.window).start - _SWEPT
+        left = [
+            (window, record)
+            for window, record in self.deployment.alerts.earlier(first, since)
+            if record.status == "claimed" and not record.is_live_claim(now)
+        ]
+        found = []
+        for window, record in reversed(left):
+            result = self.deployment.reports.read_result(
+                first.endpoint, first.variant, first.monitor, first.period, window
+            )
+            if result is not None and alert_id(result) == record.alert_id:
+                found.append(result)
+        return found
+
     def _publish_one(self, result: "WindowResult") -> str:
         spec = self.deployment.registry.require(result.endpoint)
         records = self.deployment.alerts
-        before = records.of_window(result, Window.from_name(result.window).previous())
-        last = before[-1] if before else None
-        kind = self._kind(result, last)
+        own = [record for record in records.of_window(result) if record.alert_id != alert_id(result) and record.told]
+        kind = self._kind(result, own)
         if kind is None:
             return "nothing"
         topic = spec.alerts.topic_arn or self.deployment.settings.topic_arn
         if topic is None:
             return "without_topic"
-        claim = records.claim(result, kind=kind, now=datetime.now(UTC))
+        claim = records.claim(result, kind=kind, now=datetime.now(UTC), run_id=self.run_id)
         if claim is None:
             return "told before"
-        repeated = self._repeats(result, claim, before)
+        repeated = self._repeats(result, claim, own)
         if repeated is not None:
             records.mark_quiet(claim, quiet_since=repeated.quiet_since or repeated.alert_id)
             return "quiet"
@@ -99,26 +120,32 @@ class AlertPublisher:
         self.tell(f"{result.endpoint}, {result.window}: {kind} sent to {topic} as {message_id}")
         return "sent"
 
-    def _kind(self, result: "WindowResult", last: AlertRecord | None) -> str | None:
+    def _kind(self, result: "WindowResult", own: list[AlertRecord]) -> str | None:
+        """Return what has to be told, if anything; ``own`` holds what was told of the window's other revisions."""
+        last = own[-1] if own else None
         if result.verdict in ALERTING_VERDICTS:
-            return "alert"
+            return "correction" if last is not None and last.is_bad_news else "alert"
         # Good news only for those who had the bad.
-        if result.verdict == "ok" and last is not None and last.kind == "alert" and last.told:
-            return "recovery"
-        return None
+        if last is not None:
+            return "withdrawal" if last.is_bad_news else None
+        if result.verdict != "ok":
+            return None
+        since = Window.from_name(result.window).start - _LOOKED_BACK
+        before = next((record for _, record in self.deployment.alerts.earlier(result, since) if record.told), None)
+        return "recovery" if before is not None and before.is_bad_news else None
 
-    def _repeats(
-        self, result: "WindowResult", claim: AlertClaim, before: tuple[AlertRecord, ...]
-    ) -> AlertRecord | None:
-        """Return the record that told the same: of another revision of this window, or of the window before it."""
-        if claim.record.kind != "alert":
+    def _repeats(self, result: "WindowResult", claim: AlertClaim, own: list[AlertRecord]) -> AlertRecord | None:
+        """Return the record that told the same: of another revision of this window, or of the window before it.
+
+        What corrects an alert of the same window is compared with that alone.
+        """
+        if not claim.record.is_bad_news:
             return None
         fingerprint = findings_fingerprint(result)
-        own = [
-            record for record in self.deployment.alerts.of_window(result) if record.alert_id != claim.record.alert_id
-        ]
-        for record in (*reversed(own), *reversed(before)):
-            if record.told and record.kind == "alert" and record.fingerprint == fingerprint:
+        before = self.deployment.alerts.of_window(result, Window.from_name(result.window).previous())
+        compared = own[-1:] if claim.record.kind == "correction" else before
+        for record in reversed(compared):
+            if record.told and record.is_bad_news and record.fingerprint == fingerprint:
                 return record
         return None
 

@@ -45,7 +45,7 @@ class PublishFindingsOperator(MonitorOperator):
         window_start: str,
         window_end: str,
         period: Period = "hourly",
-        act: bool | None = None,
+        act: bool | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -64,7 +64,7 @@ class PublishFindingsOperator(MonitorOperator):
         hours = spec.alerts.act_within_hours
         within = deployment.settings.act_within_hours if hours is None else hours
         window = Window.parse(self.window_start, self.window_end)
-        if not may_act(window, datetime.now(UTC), within, self.act):
+        if not may_act(window, datetime.now(UTC), within, _switch(self.act)):
             self.log.info("%s ended more than %s hours ago: recorded silently", window, within)
             return {"sent": [], "quiet": []}
         run: Any = context.get("dag_run")
@@ -84,3 +84,15 @@ class PublishFindingsOperator(MonitorOperator):
         if report.without_topic:
             self.log.warning("No topic: set alerts.topic_arn in the endpoint's file, or WATCHKEEPER_TOPIC_ARN")
         return {"sent": list(report.sent), "quiet": list(report.quiet)}
+
+
+def _switch(given: bool | str | None) -> bool | None:
+    """Return what a templated switch says; ValueError for anything but true, false and none."""
+    if given is None or isinstance(given, bool):
+        return given
+    known = {"true": True, "false": False, "none": None, "": None}
+    text = given.strip().lower()
+    if text not in known:
+        message = f"act: got {given!r}; use true, false, or none for fresh windows only"
+        raise ValueError(message)
+    return known[text]

@@ -51,16 +51,20 @@ class RunSummary:
 class PublishReportOperator(MonitorOperator):
     """Record the verdicts of a run, whatever happened before: ledger, metrics, alerts, heartbeat, asset events.
 
-    Works out again who was due, reads their results from the report store, and records ``failed`` with its reason
-    for whoever has none. Everything it writes is guarded, so that it may be run again.
+    Reads the results of everyone who was due from the report store. For a window of the run itself that has none,
+    ``failed`` is recorded with its reason; a missed window that was to be made good and has none stays without a
+    verdict, so that a later run makes it good. Everything it writes is guarded, so that it may be run again, and the
+    ledger comes last: what has no verdict there is told and counted again.
 
     :param period: ``hourly`` or ``daily``.
+    :param due_task_id: The task that found who was due. Where it failed, that is worked out again.
     """
 
-    def __init__(self, *, period: Period, **kwargs: Any) -> None:
+    def __init__(self, *, period: Period, due_task_id: str = "due_endpoints", **kwargs: Any) -> None:
         kwargs.setdefault("outlets", [VERDICTS, VIOLATIONS_ALIAS])
         super().__init__(**kwargs)
         self.period = period
+        self.due_task_id = due_task_id
 
     def execute(self, context: "Context") -> dict[str, Any]:
         """Record and tell; return the run's summary."""
@@ -69,11 +73,11 @@ class PublishReportOperator(MonitorOperator):
             scope = read_scope(context, self.period)
             chosen_specs(deployment, scope.endpoints, self.period)
         summary = RunSummary(problems=list(deployment.registry.problems))
-        results = self._collect(deployment, scope)
-        self._record(deployment, scope, results, summary)
+        results = self._collect(deployment, scope, self._due(context, deployment, scope))
         acting = self._acting(deployment, scope, results)
         self._put_metrics(deployment, scope, results, summary)
         self._publish(deployment, scope, acting, summary)
+        self._record(deployment, scope, results, summary)
         self._ring(context, results, acting)
         for result in results:
             self.log.info(
@@ -81,14 +85,28 @@ class PublishReportOperator(MonitorOperator):
             )
         return {name: value[:_TOLD] if isinstance(value, list) else value for name, value in vars(summary).items()}
 
-    def _collect(self, deployment: Deployment, scope: RunScope) -> list["WindowResult"]:
-        """Return the result of everyone who was due; who has none gets one that says so."""
-        work, _ = find_due_work(deployment, scope, self.period)
+    def _due(self, context: "Context", deployment: Deployment, scope: RunScope) -> list[tuple[str, Window]]:
+        """Return who was due when the run began: since then files and baselines may have come."""
+        task_instance: Any = context.get("ti")
+        found = None if task_instance is None else task_instance.xcom_pull(task_ids=self.due_task_id)
+        if found is None:
+            work, _ = find_due_work(deployment, scope, self.period)
+            return [(item.endpoint, window) for item in work for window in item.windows]
+        return [
+            (endpoint, Window.from_name(name))
+            for pack in found
+            for endpoint, names in pack["work"].items()
+            for name in names
+        ]
+
+    def _collect(self, deployment: Deployment, scope: RunScope, due: list[tuple[str, Window]]) -> list["WindowResult"]:
+        """Return the results of everyone who was due; who has none for the run's own window gets one that says so."""
+        sound = deployment.registry.endpoints
         wanted = [
-            (deployment.registry.require(item.endpoint), variant, window)
-            for item in work
-            for window in item.windows
-            for variant in deployment.registry.require(item.endpoint).variants
+            (sound[endpoint], variant, window)
+            for endpoint, window in due
+            if endpoint in sound
+            for variant in sound[endpoint].variants
         ]
 
         def read(due: "tuple[EndpointSpec, str, Window]") -> "WindowResult | None":
@@ -97,10 +115,18 @@ class PublishReportOperator(MonitorOperator):
 
         with ThreadPoolExecutor(_READERS) as readers:
             found = list(readers.map(read, wanted))
-        return [
-            result if result is not None else self._missing(deployment, scope, *due)
-            for due, result in zip(wanted, found, strict=True)
-        ]
+        results = []
+        left = 0
+        for one, result in zip(wanted, found, strict=True):
+            if result is not None:
+                results.append(result)
+            elif one[2] in scope.windows:
+                results.append(self._missing(deployment, scope, *one))
+            else:
+                left += 1
+        if left:
+            self.log.warning("%d missed windows could not be made good in this run; they stay due", left)
+        return results
 
     def _missing(
         self, deployment: Deployment, scope: RunScope, spec: "EndpointSpec", variant: str, window: Window
@@ -148,13 +174,15 @@ class PublishReportOperator(MonitorOperator):
         from watchkeeper.operators.put_metrics import put_monitor_metrics
 
         try:
-            report = put_monitor_metrics(deployment, results, self.log.warning)
+            report = put_monitor_metrics(deployment, results, self.log.warning, scope.run_id)
             hook = deployment.access.open(CloudWatchHook)
             beat = hook.put_metric_data(
                 run_namespace(deployment.settings.metrics_namespace),
                 [heartbeat_point(scope.dag_id or self.dag_id, datetime.now(UTC))],
             )
             report = report.plus(beat)
+            if beat.failure is not None:
+                raise beat.failure
         except Exception as error:
             # Metrics are not what alerts wait for; the last task fails the run for this.
             self.log.exception("Metrics could not be written")

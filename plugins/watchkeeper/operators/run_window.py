@@ -53,14 +53,16 @@ def read_scope(context: "Context", period: Period) -> RunScope:
     if not windows:
         message = f"got {choice}, which holds no whole {period} window; widen window_start and window_end"
         raise ValueError(message)
-    run_type = str(getattr(run, "run_type", "") or "")
+    is_backfill = "backfill" in str(getattr(run, "run_type", "") or "").lower()
+    act = params.get("act")
     return RunScope(
         choice=choice,
         windows=windows,
         now=now,
-        makes_good=choice.source != "params" and "backfill" not in run_type.lower(),
+        makes_good=choice.source != "params" and not is_backfill,
         endpoints=tuple(params.get("endpoints") or ()),
-        act=params.get("act"),
+        # A backfill pages nobody, however fresh its windows are, unless it is told to.
+        act=False if act is None and is_backfill else act,
         baseline=str(params.get("baseline") or "in_force"),
         run_id=str(getattr(run, "run_id", "") or ""),
         dag_id=str(getattr(run, "dag_id", "") or ""),
