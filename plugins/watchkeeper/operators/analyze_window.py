@@ -11,6 +11,7 @@ from watchkeeper.errors import (
 )
 from watchkeeper.operators.monitor_base import LASTING_ERRORS, MonitorOperator, failing_at_once
 from watchkeeper.registry.capture_window import Period, Window, parse_moment, windows_between
+from watchkeeper.registry.monitor_spec import MonitorName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,8 @@ class AnalyzeWindowOperator(MonitorOperator):
     :param window_start: Start of the range, as ISO 8601 text with its offset. (templated)
     :param window_end: End of the range. (templated)
     :param work: Window names by endpoint, as ``DueEndpointsOperator`` returns them. (templated)
-    :param period: ``hourly`` or ``daily``: into which windows the range falls, and where reports lie.
+    :param period: ``hourly`` or ``daily``: into which windows the range falls.
+    :param monitor: Model Monitor's name of the monitor that judges.
     :param baseline: ``in_force`` for the baseline that was in force at the window, ``current`` for today's. (templated)
     """
 
@@ -55,6 +57,7 @@ class AnalyzeWindowOperator(MonitorOperator):
         window_end: str | None = None,
         work: dict[str, list[str]] | None = None,
         period: Period = "hourly",
+        monitor: MonitorName = "data_quality",
         baseline: str = "in_force",
         **kwargs: Any,
     ) -> None:
@@ -64,6 +67,7 @@ class AnalyzeWindowOperator(MonitorOperator):
         self.window_end = window_end
         self.work = work
         self.period = period
+        self.monitor = monitor
         self.baseline = baseline
 
     @property
@@ -74,7 +78,7 @@ class AnalyzeWindowOperator(MonitorOperator):
 
     def execute(self, context: "Context") -> None:
         """Judge everything that is asked for; AirflowFailException where another try cannot help."""
-        from watchkeeper.operators.window_analysis import EndpointAnalysis
+        from watchkeeper.operators.monitor_analysis import analysis_of
 
         with failing_at_once():
             deployment = self.open_deployment()
@@ -90,8 +94,8 @@ class AnalyzeWindowOperator(MonitorOperator):
             except RegistryError as error:
                 faults.append(str(error))
                 continue
-            analysis = EndpointAnalysis(
-                deployment, spec, self.period, run_id, self.baseline, self.log.info, self.log.warning
+            analysis = analysis_of(self.monitor)(
+                deployment, spec, run_id, self.baseline, self.log.info, self.log.warning
             )
             for variant, window in _each(spec, windows):
                 fault, passing = self._analyze_one(analysis, variant, window, last_try=last_try)

@@ -131,12 +131,10 @@ class PublishReportOperator(MonitorOperator):
     def _missing(
         self, deployment: Deployment, scope: RunScope, spec: "EndpointSpec", variant: str, window: Window
     ) -> "WindowResult":
-        from watchkeeper.operators.window_analysis import EndpointAnalysis
+        from watchkeeper.operators.monitor_analysis import analysis_of
 
         reason = f"no result was written in run {scope.run_id or 'of this task'}: see the log of task analyze"
-        analysis = EndpointAnalysis(
-            deployment, spec, self.period, scope.run_id, scope.baseline, self.log.info, self.log.warning
-        )
+        analysis = analysis_of(MONITOR)(deployment, spec, scope.run_id, scope.baseline, self.log.info, self.log.warning)
         return analysis.record_failure(variant, window, reason)
 
     def _record(
