@@ -162,6 +162,20 @@ def test_violations_are_reported_in_files_message_and_metrics(tmp_path: Path, ba
     ]
 
 
+def test_the_names_of_metrics_are_those_that_cloudwatch_takes(tmp_path: Path) -> None:
+    put(tmp_path, "processing/input/data.csv", "größe,age\n1,2\n")
+    run(
+        tmp_path,
+        dataset_format='{"csv":{"header":true}}',
+        publish_cloudwatch_metrics="Enabled",
+        start_time="2026-11-20T05:00:00Z",
+    )
+    lines = (tmp_path / "output/metrics/cloudwatch/cloudwatch_metrics.jsonl").read_text().splitlines()
+    names = [json.loads(line)["MetricName"] for line in lines]
+    assert names[2:] == ["feature_data_age", "feature_non_null_age"]
+    assert all(name.isascii() and name.startswith("feature_") for name in names)
+
+
 def test_hours_outside_the_window_are_left_out(tmp_path: Path, baseline: dict[str, str]) -> None:
     for hour in ("04", "05", "06"):
         lines = [capture_line("7,red", "0.5", i) for i in range(10)]
