@@ -184,6 +184,17 @@ def test_hours_outside_the_window_are_left_out(tmp_path: Path, baseline: dict[st
     assert output(tmp_path, "statistics.json")["dataset"]["item_count"] == 10
 
 
+def test_a_clock_that_disagrees_with_the_folder_moves_nothing(tmp_path: Path, baseline: dict[str, str]) -> None:
+    skewed = [
+        capture_line("7,red", "0.5").replace("2026-11-20T05:00:00Z", moment)
+        for moment in ("2026-11-20T04:59:59Z", "2026-11-20T05:00:00Z", "2026-11-20T06:00:01Z")
+    ]
+    put(tmp_path, f"processing/input/{HOUR}/x.jsonl", "\n".join(skewed))
+    put(tmp_path, "processing/input/churn/AllTraffic/2026/11/20/06/x.jsonl", capture_line("7,red", "0.5"))
+    run(tmp_path, dataset_format=CAPTURE, **baseline)
+    assert output(tmp_path, "statistics.json")["dataset"]["item_count"] == 3
+
+
 def test_an_empty_window_is_no_failure(tmp_path: Path, baseline: dict[str, str]) -> None:
     run(tmp_path, dataset_format=CAPTURE, **baseline)
     assert message(tmp_path).startswith("Completed: ")
