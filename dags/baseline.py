@@ -8,7 +8,7 @@ name `endpoints`. For one endpoint `dataset` replaces the file's source, and `im
 `import_constraints` takes over existing documents of SageMaker Model Monitor, thresholds edited by hand included.
 
 Thresholds of an endpoint's file are laid over the baseline whenever it is used, so a new baseline never loses them.
-The same data makes no new version.
+The same data makes no new version. `use_version` puts an earlier version of one endpoint in force again, from now on.
 """
 
 # Airflow parses only files that speak of airflow and dag.

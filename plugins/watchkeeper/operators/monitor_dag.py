@@ -144,6 +144,10 @@ def build_baseline_dag(dag_id: str, doc_md: str | None) -> DAG:
             ),
             "import_statistics": _text_param("S3 URI of an existing statistics.json to take over."),
             "import_constraints": _text_param("S3 URI of the constraints.json that goes with it."),
+            "use_version": _text_param(
+                "An earlier version to put in force again (20261120T120000Z-1a2b3c4d); for exactly one endpoint.",
+                pattern=r"^\d{8}T\d{6}Z-[0-9a-f]{8}$",
+            ),
         },
         tags=[*_TAGS, "baseline"],
         doc_md=doc_md,
