@@ -58,6 +58,13 @@ def test_existing_documents_are_taken_over_with_their_edits(watched):
     assert taken == constraints
 
 
+def test_a_format_alone_is_laid_over_the_files_dataset(world):
+    world.endpoint(baseline={"dataset": f"s3://{world.captures}/train/flights.csv", "format": "parquet"})
+    world.dataset()
+    assert str(world.run("baseline", endpoints=["flights"], format="csv").state) == "success"
+    assert len(versions(world)) == 1
+
+
 def test_an_earlier_version_is_put_in_force_again(watched):
     first = versions(watched)[0]
     watched.dataset(rows=2001)
@@ -80,6 +87,16 @@ def test_an_earlier_version_is_put_in_force_again(watched):
         ),
         ({"endpoints": ["nobody"]}, "nobody: no such endpoint file"),
         ({"dataset": "s3://bucket-x/train.csv"}, "name exactly one in endpoints"),
+        (
+            {
+                "endpoints": ["flights"],
+                "format": "csv",
+                "import_statistics": "s3://{captures}/s.json",
+                "import_constraints": "s3://{captures}/c.json",
+            },
+            "documents that are taken over have none",
+        ),
+        ({"endpoints": ["flights"], "format": "parquet"}, "not readable as Parquet"),
         ({"endpoints": ["flights"], "dataset": "s3://{captures}/missing.csv"}, "there is no such object"),
         ({"endpoints": ["flights"], "dataset": "s3://{captures}/train"}, "does not tell its format"),
     ],

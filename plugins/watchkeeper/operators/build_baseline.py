@@ -27,9 +27,10 @@ BASELINES = Asset(name="watchkeeper_baselines", uri="watchkeeper://baselines", g
 class BuildBaselineOperator(MonitorOperator):
     """Profile a dataset, or take over existing documents, and put the result in force as a new version.
 
-    The source is what is given here, else what the endpoint's file says under ``baseline``. The same content as the
-    version in force makes no new version. Thresholds of the endpoint's file are not written into the baseline: they
-    are laid over it whenever it is loaded, so that a new baseline never loses them.
+    The source is what is given here, else what the endpoint's file says under ``baseline``, read as
+    ``dataset_format`` says if that alone is given. The same content as the version in force makes no new version.
+    Thresholds of the endpoint's file are not written into the baseline: they are laid over it whenever it is loaded,
+    so that a new baseline never loses them.
 
     :param endpoint: The endpoint's registry id: its file's stem. (templated)
     :param dataset: S3 URI of the dataset: one object, or a prefix that ends with a slash. (templated)
@@ -122,19 +123,25 @@ class BuildBaselineOperator(MonitorOperator):
             "import_statistics": self.import_statistics or None,
             "import_constraints": self.import_constraints or None,
         }
-        if any(given[name] for name in ("dataset", "import_statistics", "import_constraints")):
-            try:
-                return BaselineSpec.model_validate(given)
-            except ValidationError as error:
-                faults = "; ".join(str(detail["msg"]) for detail in error.errors(include_url=False))
-                raise DatasetError(spec.registry_id, faults, "Correct the run's params.") from None
-        if spec.baseline is None or (spec.baseline.dataset is None and spec.baseline.import_statistics is None):
-            raise DatasetError(
-                spec.registry_id,
-                "neither its file nor the run says what the baseline is made from",
-                "Give baseline.dataset in the endpoint's file, or run the DAG with the param dataset.",
-            )
-        return spec.baseline
+        in_file = spec.baseline
+        if not any(given[name] for name in ("dataset", "import_statistics", "import_constraints")):
+            if in_file is None or (in_file.dataset is None and in_file.import_statistics is None):
+                raise DatasetError(
+                    spec.registry_id,
+                    "neither its file nor the run says what the baseline is made from",
+                    "Give baseline.dataset in the endpoint's file, or run the DAG with the param dataset.",
+                )
+            if not self.dataset_format:
+                return in_file
+            given |= {"dataset": in_file.dataset}
+        if given["format"] and not given["dataset"]:
+            found = "a format is given, and documents that are taken over have none"
+            raise DatasetError(spec.registry_id, found, "Leave format out, or give a dataset.")
+        try:
+            return BaselineSpec.model_validate(given)
+        except ValidationError as error:
+            faults = "; ".join(str(detail["msg"]) for detail in error.errors(include_url=False))
+            raise DatasetError(spec.registry_id, faults, "Correct the run's params.") from None
 
 
 def profile_source(

@@ -140,7 +140,7 @@ def build_baseline_dag(dag_id: str, doc_md: str | None) -> DAG:
                 None,
                 type=["null", "string"],
                 enum=[None, "csv", "jsonlines", "parquet"],
-                description="How the dataset is written; empty to tell by its suffix.",
+                description="How the dataset, given here or in the file, is written; empty to tell by file or suffix.",
             ),
             "import_statistics": _text_param("S3 URI of an existing statistics.json to take over."),
             "import_constraints": _text_param("S3 URI of the constraints.json that goes with it."),
