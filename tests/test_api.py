@@ -53,6 +53,13 @@ def test_a_frame_is_ok_against_itself_and_violated_once_it_drifts():
     assert tuple(drifted.iloc[0][["feature", "check", "outcome"]]) == ("delay", "baseline_drift_check", "violated")
 
 
+def test_a_gap_in_an_integer_column_is_a_missing_value_and_no_other_type():
+    today = frame(seed=2).assign(distance=lambda found: found["distance"].astype(float))
+    today.loc[0, "distance"] = float("nan")
+    found = api.check(today, frame()).set_index(["feature", "check"])
+    assert found.loc[("distance", "data_type_check"), "outcome"] == "satisfied"
+
+
 def test_a_frame_may_stand_for_its_baseline_and_rules_are_laid_over_it():
     rules = {"features": {"delay": {"comparison_threshold": 2.0}}}
     assert api.check(frame(shift=20), frame(), **rules).attrs["verdict"] == "ok"

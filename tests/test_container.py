@@ -162,12 +162,37 @@ def test_violations_are_reported_in_files_message_and_metrics(tmp_path: Path, ba
     ]
 
 
+def test_the_names_of_metrics_are_those_that_cloudwatch_takes(tmp_path: Path) -> None:
+    put(tmp_path, "processing/input/data.csv", "größe,age\n1,2\n")
+    run(
+        tmp_path,
+        dataset_format='{"csv":{"header":true}}',
+        publish_cloudwatch_metrics="Enabled",
+        start_time="2026-11-20T05:00:00Z",
+    )
+    lines = (tmp_path / "output/metrics/cloudwatch/cloudwatch_metrics.jsonl").read_text().splitlines()
+    names = [json.loads(line)["MetricName"] for line in lines]
+    assert names[2:] == ["feature_data_age", "feature_non_null_age"]
+    assert all(name.isascii() and name.startswith("feature_") for name in names)
+
+
 def test_hours_outside_the_window_are_left_out(tmp_path: Path, baseline: dict[str, str]) -> None:
     for hour in ("04", "05", "06"):
         lines = [capture_line("7,red", "0.5", i) for i in range(10)]
         put(tmp_path, f"processing/input/churn/AllTraffic/2026/11/20/{hour}/x.jsonl", "\n".join(lines))
     run(tmp_path, dataset_format=CAPTURE, **baseline)
     assert output(tmp_path, "statistics.json")["dataset"]["item_count"] == 10
+
+
+def test_a_clock_that_disagrees_with_the_folder_moves_nothing(tmp_path: Path, baseline: dict[str, str]) -> None:
+    skewed = [
+        capture_line("7,red", "0.5").replace("2026-11-20T05:00:00Z", moment)
+        for moment in ("2026-11-20T04:59:59Z", "2026-11-20T05:00:00Z", "2026-11-20T06:00:01Z")
+    ]
+    put(tmp_path, f"processing/input/{HOUR}/x.jsonl", "\n".join(skewed))
+    put(tmp_path, "processing/input/churn/AllTraffic/2026/11/20/06/x.jsonl", capture_line("7,red", "0.5"))
+    run(tmp_path, dataset_format=CAPTURE, **baseline)
+    assert output(tmp_path, "statistics.json")["dataset"]["item_count"] == 3
 
 
 def test_an_empty_window_is_no_failure(tmp_path: Path, baseline: dict[str, str]) -> None:
@@ -220,6 +245,76 @@ def test_a_preprocessor_makes_the_columns_and_a_postprocessor_runs_after(
     assert done.exists()
 
 
+PREPROCESSOR = """
+def preprocess_handler(record):
+    age, colour = record.endpoint_input.data.split(",")
+    return {"score": 0.5, "age": age, "colour": colour}
+"""
+
+
+def test_lines_that_are_no_records_are_malformed_and_not_the_preprocessors_fault(
+    tmp_path: Path, baseline: dict[str, str]
+) -> None:
+    lines = [capture_line(f"{i % 50},{'red' if i % 3 else 'blue'}", "0.5", i) for i in range(200)]
+    lines[7:7] = ['{"cut', "5", '{"captureData":{"endpointInput":{"data":5}}}']
+    put(tmp_path, f"processing/input/{HOUR}/x.jsonl", "\n".join(lines))
+    put(tmp_path, "processing/code/p.py", PREPROCESSOR)
+    done = run(tmp_path, dataset_format=CAPTURE, record_preprocessor_script="/opt/ml/processing/code/p.py", **baseline)
+    assert output(tmp_path, "statistics.json")["dataset"]["item_count"] == 200
+    assert "malformed: 1 lines: not JSON" in done.stderr
+    assert "malformed: 2 lines: JSON, but not a capture record" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        ("def preprocess_handler(", "p.py: loading it raised SyntaxError in its line 1. Mend"),
+        ("\nimport nowhere_to_be_found", "p.py: loading it raised ModuleNotFoundError in its line 2. Mend"),
+        ("raise SystemExit(0)", "p.py: loading it raised SystemExit in its line 1. Mend"),
+        ("preprocess_handler = 5", "p.py: no function preprocess_handler"),
+        (
+            "def preprocess_handler(record):\n    return int(record.endpoint_input.data)",
+            "x.jsonl, line 1: preprocess_handler raised ValueError in its line 2. Mend",
+        ),
+        (
+            "from decimal import Decimal\ndef preprocess_handler(record):\n    return {'a': Decimal('1.5')}",
+            "x.jsonl, line 1: preprocess_handler returned what JSON cannot hold (Object of type Decimal",
+        ),
+    ],
+)
+def test_a_preprocessor_that_cannot_work_is_blamed_by_line_and_quotes_no_payload(
+    tmp_path: Path, script: str, found: str
+) -> None:
+    put(tmp_path, f"processing/input/{HOUR}/x.jsonl", capture_line("secret-value,red", "0.5"))
+    put(tmp_path, "processing/code/p.py", script)
+    done = run(tmp_path, ok=False, dataset_format=CAPTURE, record_preprocessor_script="/opt/ml/processing/code/p.py")
+    assert found in message(tmp_path)
+    assert "Traceback" not in done.stderr
+    assert "secret-value" not in done.stderr + message(tmp_path)
+
+
+def test_a_postprocessor_that_raises_is_blamed_after_the_documents_are_written(tmp_path: Path) -> None:
+    put(tmp_path, "processing/input/data.csv", "a\n1\n")
+    put(tmp_path, "processing/code/post.py", "def postprocess_handler():\n    {}['x']\n")
+    run(
+        tmp_path,
+        ok=False,
+        dataset_format='{"csv":{"header":true}}',
+        post_analytics_processor_script="/opt/ml/processing/code/post.py",
+    )
+    assert "post.py: postprocess_handler raised KeyError in its line 2" in message(tmp_path)
+    assert output(tmp_path, "statistics.json")["dataset"]["item_count"] == 1
+
+
+def test_a_failure_that_nobody_foresaw_has_a_message_too(tmp_path: Path) -> None:
+    put(tmp_path, "processing/input/data.csv", "secret-value\n1\n")
+    put(tmp_path, "processing/output/statistics.json/in-the-way", "")
+    done = run(tmp_path, ok=False, dataset_format='{"csv":{"header":true}}')
+    assert message(tmp_path) == "Failed: IsADirectoryError"
+    assert "container.py" in done.stderr
+    assert "secret-value" not in done.stderr
+
+
 def test_a_window_of_mostly_malformed_lines_fails_and_quotes_no_payload(
     tmp_path: Path, baseline: dict[str, str]
 ) -> None:
@@ -239,6 +334,13 @@ def test_a_window_of_mostly_malformed_lines_fails_and_quotes_no_payload(
         ({"dataset_format": '{"csv":{}}', "dataset_source": "/opt/ml/nowhere"}, "dataset_source"),
         ({"dataset_format": '{"csv":{}}', "analysis_type": "MODEL_QUALITY"}, "analysis_type"),
         ({"dataset_format": '{"csv":{}}', "watchkeeper_dialect": "loose"}, "watchkeeper_dialect"),
+        ({"dataset_format": '{"csv":"x"}'}, "dataset_format"),
+        ({"dataset_format": '{"csv":{"output_columns_position":[]}}'}, "output_columns_position"),
+        ({"dataset_format": '{"sagemakerCaptureJson":{"captureIndexNames":5}}'}, "captureIndexNames"),
+        ({"dataset_format": '{"csv":{}}', "watchkeeper_minimum_rows": "nan"}, "watchkeeper_minimum_rows"),
+        ({"dataset_format": '{"csv":{}}', "watchkeeper_minimum_rows": "inf"}, "watchkeeper_minimum_rows"),
+        ({"dataset_format": '{"csv":{}}', "watchkeeper_minimum_rows": "few"}, "watchkeeper_minimum_rows"),
+        ({"dataset_format": '{"csv":{}}', "watchkeeper_maximum_malformed_share": "nan"}, "malformed_share"),
         ({"dataset_format": '{"csv":{}}', "start_time": "yesterday"}, "start_time"),
         ({"dataset_format": '{"csv":{}}', "baseline_constraints": "/opt/ml/none.json"}, "baseline_constraints"),
     ],
@@ -248,6 +350,7 @@ def test_a_broken_promise_is_named_with_its_remedy(tmp_path: Path, variables: di
     run(tmp_path, ok=False, **variables)
     assert message(tmp_path).startswith("Failed: ")
     assert named in message(tmp_path)
+    assert ". " in message(tmp_path)
 
 
 def test_variables_come_from_the_job_configuration_too(tmp_path: Path) -> None:

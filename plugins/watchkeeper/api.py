@@ -4,6 +4,9 @@
 >>> reference = api.baseline(training_frame)
 >>> api.check(todays_frame, reference).query("outcome == 'violated'")
 >>> api.read_verdicts(days=7).pivot_table(index="window_start", columns="endpoint", values="violated_count")
+
+A float column that has missing values and otherwise only whole numbers is read as integers: that is what pandas makes
+of an integer column with a gap.
 """
 
 from collections.abc import Mapping, Sequence

@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -54,6 +55,12 @@ def run(environment: Mapping[str, str], root: Path) -> int:
     except WatchkeeperError as error:
         _say(f"error: {error}")
         _write(root / _MESSAGE_FILE, f"Failed: {error}".encode())
+        return 1
+    except Exception as error:  # noqa: BLE001 - whatever happens, the platform needs its message
+        # Where it happened, but not the exception's own text: it may quote a value of the dataset.
+        name = type(error).__name__
+        _say(f"{''.join(traceback.format_tb(error.__traceback__))}error: {name}; please report this")
+        _write(root / _MESSAGE_FILE, f"Failed: {name}".encode())
         return 1
     _say(message)
     _write(root / _MESSAGE_FILE, message.encode())

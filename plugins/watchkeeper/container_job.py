@@ -1,6 +1,7 @@
 """What a container run is asked to do: Model Monitor's environment variables and folders, read and checked."""
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -133,8 +134,8 @@ def read_job(environment: Mapping[str, str], root: Path) -> ContainerJob:
         preprocessor=path_of("record_preprocessor_script"),
         postprocessor=path_of("post_analytics_processor_script"),
         dialect=_dialect(variables),
-        minimum_rows=int(_number(variables, "watchkeeper_minimum_rows", 1)),
-        maximum_malformed_share=_number(variables, "watchkeeper_maximum_malformed_share", 0.05),
+        minimum_rows=_row_count(variables, "watchkeeper_minimum_rows", 1),
+        maximum_malformed_share=_share(variables, "watchkeeper_maximum_malformed_share", 0.05),
     )
 
 
@@ -164,10 +165,12 @@ def _dataset_format(variables: Mapping[str, str]) -> dict[str, Any]:
         options = options or {}
     except (ValueError, AttributeError, StopIteration) as error:
         raise ContainerContractError("dataset_format", f"got {text[:80]!r}", _READ_WHOLE) from error
+    if not isinstance(options, dict):
+        raise ContainerContractError("dataset_format", f"got {text[:80]!r}", f"{_READ_WHOLE}, with an object inside")
     match kind:
         case "csv":
             position = options.get("output_columns_position", "START")
-            if position not in {"START", "END"}:
+            if str(position) not in {"START", "END"}:
                 raise ContainerContractError(
                     "dataset_format", f"output_columns_position {position!r}", "Use START or END"
                 )
@@ -177,7 +180,10 @@ def _dataset_format(variables: Mapping[str, str]) -> dict[str, Any]:
         case "parquet":
             return {"kind": "parquet"}
         case "sagemakerCaptureJson":
-            sides = options.get("captureIndexNames") or ("endpointInput", "endpointOutput")
+            sides = options.get("captureIndexNames") or ["endpointInput", "endpointOutput"]
+            if not isinstance(sides, list) or not all(isinstance(side, str) for side in sides):
+                remedy = 'Expected a list such as ["endpointInput", "endpointOutput"]'
+                raise ContainerContractError("dataset_format", "captureIndexNames is no list of names", remedy)
             return {"kind": "capture", "capture_sides": tuple(sides)}
         case _:
             raise ContainerContractError("dataset_format", f"got {kind!r}", _READ_WHOLE)
@@ -202,9 +208,25 @@ def _dialect(variables: Mapping[str, str]) -> Dialect:
     return Dialect(text)
 
 
-def _number(variables: Mapping[str, str], name: str, default: float) -> float:
+def _row_count(variables: Mapping[str, str], name: str, default: int) -> int:
     text = variables.get(name)
+    number = _number(text) if text else float(default)
+    # Neither nan nor an infinity is whole.
+    if not number.is_integer() or number < 0:
+        raise ContainerContractError(name, f"got {text!r}", "Expected a whole number of rows")
+    return int(number)
+
+
+def _share(variables: Mapping[str, str], name: str, default: float) -> float:
+    text = variables.get(name)
+    number = _number(text) if text else default
+    if not 0 <= number <= 1:
+        raise ContainerContractError(name, f"got {text!r}", "Expected a share from 0 to 1")
+    return number
+
+
+def _number(text: str) -> float:
     try:
-        return float(text) if text else default
-    except ValueError as error:
-        raise ContainerContractError(name, f"got {text!r}", "Expected a number") from error
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -8,17 +8,22 @@ import importlib.util
 import inspect
 import json
 import logging
+import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from watchkeeper.analysis.capture_records import CaptureFile
+import msgspec
+
+from watchkeeper.analysis.capture_records import CaptureFile, Record
 from watchkeeper.analysis.line_blocks import LineBlocks
 from watchkeeper.container_job import ContainerJob, open_file
-from watchkeeper.errors import ContainerContractError
+from watchkeeper.errors import ContainerContractError, DatasetError
 
+_RECORDS = msgspec.json.Decoder(Record)
 _log = logging.getLogger("watchkeeper.preprocessor")
 
 
@@ -77,7 +82,8 @@ def preprocessed_files(job: ContainerJob, paths: Sequence[Path]) -> Iterator[Cap
     """Yield each file as JSON Lines of the columns that ``preprocess_handler`` returned, in order.
 
     Of captures the handler gets the record, of a CSV dataset each line as text. What it returns becomes one row; an
-    empty list drops the record; a list of mappings becomes several rows.
+    empty list drops the record; a list of mappings becomes several rows. A line that is no capture record stays as
+    it is: it is not the handler's fault, and whoever reads the rows counts it as malformed.
     """
     handler = _handler(job)
     for path in paths:
@@ -87,45 +93,73 @@ def preprocessed_files(job: ContainerJob, paths: Sequence[Path]) -> Iterator[Cap
 def _handler(job: ContainerJob) -> Callable[[Any], Any]:
     if job.preprocessor is None:
         raise ContainerContractError("record_preprocessor_script", "not set", "")
-    function = getattr(_load(job.preprocessor), "preprocess_handler", None)
-    if function is None:
-        raise ContainerContractError(str(job.preprocessor), "no preprocess_handler", "Define it at the top level")
+    function = _function(job.preprocessor, "preprocess_handler")
     takes_logger = len(inspect.signature(function).parameters) > 1
     return (lambda record: function(record, _log)) if takes_logger else function
 
 
 def _rows(job: ContainerJob, path: Path, handler: Callable[[Any], Any]) -> Iterator[bytes]:
+    script = job.preprocessor or Path()
     number = 0
     for block in LineBlocks(open_file(path).chunks):
         for line in block.splitlines():
             number += 1
             if not line.strip() or (job.kind == "csv" and job.csv_header and number == 1):
                 continue
-            try:
-                given = InferenceRecord(json.loads(line)) if job.kind == "capture" else line.decode()
+            place = f"{path.name}, line {number}"
+            given = _record(line) if job.kind == "capture" else _text(line, place)
+            if given is None:
+                yield line + b"\n"
+                continue
+            with _blaming(script, "preprocess_handler", place):
                 returned = handler(given)
-            except Exception as error:
-                place = f"{path.name}, line {number}"
-                found = f"preprocess_handler raised {type(error).__name__}"
-                raise ContainerContractError(place, found, f"Mend {job.preprocessor}") from error
             rows = returned if isinstance(returned, list) else [returned]
-            if job.kind == "capture":
-                yield from (_as_capture(row) for row in rows)
-            else:
-                yield from (json.dumps(row).encode() + b"\n" for row in rows)
+            texts = [_row_text(row, script, place) for row in rows]
+            yield from (_as_capture(text) if job.kind == "capture" else text.encode() + b"\n" for text in texts)
 
 
-def _as_capture(row: dict[str, Any]) -> bytes:
-    payload = {"data": json.dumps(row), "encoding": "JSON", "observedContentType": "application/json", "mode": "INPUT"}
+def _record(line: bytes) -> InferenceRecord | None:
+    """Return the record of a line, or ``None`` where the analysis would not take it for one either."""
+    try:
+        _RECORDS.decode(line)
+        return InferenceRecord(json.loads(line))
+    except (msgspec.DecodeError, ValueError, AttributeError, RecursionError):
+        return None
+
+
+def _text(line: bytes, place: str) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise DatasetError(place, "not UTF-8", "Store it as UTF-8") from error
+
+
+def _row_text(row: Any, script: Path, place: str) -> str:
+    try:
+        return json.dumps(row)
+    except (TypeError, ValueError, RecursionError) as error:
+        found = f"preprocess_handler returned what JSON cannot hold ({error})"
+        remedy = f"Return mappings of plain numbers, texts, booleans and None from {script}"
+        raise ContainerContractError(place, found, remedy) from error
+
+
+def _as_capture(row: str) -> bytes:
+    payload = {"data": row, "encoding": "JSON", "observedContentType": "application/json", "mode": "INPUT"}
     return json.dumps({"captureData": {"endpointInput": payload}}).encode() + b"\n"
 
 
 def run_postprocessor(script: Path) -> None:
     """Call the script's ``postprocess_handler``, which takes nothing, after a successful analysis."""
-    function = getattr(_load(script), "postprocess_handler", None)
-    if function is None:
-        raise ContainerContractError(str(script), "no postprocess_handler", "Define it at the top level")
-    function()
+    function = _function(script, "postprocess_handler")
+    with _blaming(script, "postprocess_handler"):
+        function()
+
+
+def _function(script: Path, name: str) -> Callable[..., Any]:
+    function = getattr(_load(script), name, None)
+    if not callable(function):
+        raise ContainerContractError(str(script), f"no function {name}", "Define it at the top level")
+    return function  # type: ignore[no-any-return]
 
 
 def _load(script: Path) -> ModuleType:
@@ -133,5 +167,23 @@ def _load(script: Path) -> ModuleType:
     if specification is None or specification.loader is None or not script.is_file():
         raise ContainerContractError(str(script), "no Python file", "Mount the script, or unset its variable")
     module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    with _blaming(script, "loading it"):
+        specification.loader.exec_module(module)
     return module
+
+
+@contextmanager
+def _blaming(script: Path, doing: str, place: str | None = None) -> Iterator[None]:
+    """Turn what the user's code raises, or its attempt to end the process, into an error that names its line.
+
+    The exception's own text stays out: it may quote a captured value.
+    """
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(script)]
+        if isinstance(error, SyntaxError) and error.filename == str(script):
+            lines.append(error.lineno)
+        where = f" in its line {lines[-1]}" if lines else ""
+        found = f"{doing} raised {type(error).__name__}{where}"
+        raise ContainerContractError(place or str(script), found, f"Mend {script}") from error

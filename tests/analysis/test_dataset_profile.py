@@ -194,6 +194,23 @@ def test_other_columns_of_pandas() -> None:
 
 
 @pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([1, 2, None], ["1", "2"]),
+        (np.array([-3, 0, np.nan], dtype=np.float32), ["-3", "0"]),
+        ([1.0, 2.0], ["1.0", "2.0"]),
+        ([1.0, 2.5, None], ["1.0", "2.5"]),
+        ([1.0, float("inf"), None], ["1.0", "inf"]),
+        ([2.0**70, None], ["1.1805916207174113e+21"]),
+        ([float("nan")] * 2, []),
+    ],
+)
+def test_integers_that_a_gap_made_floats_are_integers_again(values, texts: list[str]) -> None:
+    (missing, categories), *_ = counts(profile_frame(pd.DataFrame({"a": values}))).values()
+    assert (sorted(categories), missing) == (sorted(texts), len(values) - len(texts))
+
+
+@pytest.mark.parametrize(
     ("frame", "found"),
     [
         (pd.DataFrame({"a": []}), "no row"),

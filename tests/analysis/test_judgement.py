@@ -131,6 +131,28 @@ def test_a_schema_that_is_out_of_date_does_not_hide_broken_columns(baseline: Bas
     assert {finding.feature for finding in found.findings} == {"a", "b"}
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        CaptureSchema(input_columns=("a", "b"), output_columns=("p",)),
+        CaptureSchema(input_columns=("a", "b"), columns=("p", "a", "b")),
+        CaptureSchema(input_columns=("a", "b"), output_columns=("p",), output_columns_position="END"),
+    ],
+    ids=["both sides", "inputs", "outputs last"],
+)
+@pytest.mark.parametrize(("data", "output"), [("5", "0.5,x"), ("0.5,5,x", None)])
+def test_fields_that_changed_sides_are_a_finding_about_columns_alone(
+    baseline: Baseline, schema: CaptureSchema, data: str, output: str | None
+) -> None:
+    """As many fields as promised: by position alone each would be judged in another's place."""
+    found = judge(profile_lines([capture_line(data, output)] * 200, schema), baseline)
+    assert found.verdict is Verdict.VIOLATED
+    [violated] = [finding for finding in found.findings if finding.outcome is Outcome.VIOLATED]
+    assert violated.check is Check.EXTRA_COLUMN
+    assert "3 fields are divided otherwise than the endpoint's file says" in violated.reason
+    assert {f.outcome for f in found.findings if f is not violated} == {Outcome.NOT_EVALUATED}
+
+
 def test_excluded_features_are_not_judged(baseline: Baseline) -> None:
     window = [capture_line(f"broken,{'xy'[i % 2]}", f"0.{i:04}") for i in range(900)]
     found = judge(profile_lines(window, SCHEMA), baseline, JudgementRules(exclude=("a", "not there")))

@@ -31,6 +31,15 @@ def test_an_hour_of_another_width_is_malformed_unless_it_holds_most_rows() -> No
     assert (broken.row_count, len(broken.state.columns), broken.malformed.count) == (30, 4, 9)
 
 
+def test_hours_divided_otherwise_between_the_sides_are_not_merged_as_one() -> None:
+    def divided(rows: int, data: str, output: str) -> CaptureProfile:
+        return profile_lines([capture_line(data, output)] * rows, CaptureSchema(("a", "b", "c"), ("p", "q")))
+
+    day = merge_profiles([divided(5, "1", "2,3,4,5"), divided(3, "1,2,3,4", "5")])
+    assert day.state is not None
+    assert (day.row_count, day.malformed.count, day.state.is_divided_otherwise) == (5, 3, True)
+
+
 def test_hours_without_rows_make_a_day_without_rows() -> None:
     nothing = CaptureProfile(None, 0, 0, MalformedLines())
     for hours in ([], [nothing], [nothing, nothing]):

@@ -66,6 +66,52 @@ def test_a_replay_uses_the_version_that_was_in_force(store):
     assert store.choose("flights", "data_quality", at(0)).note is None
 
 
+def test_an_earlier_version_is_in_force_again_from_now_on(store):
+    first, _ = publish(store, b"1", NOON)
+    second, _ = publish(store, b"2", NOON + timedelta(hours=2))
+
+    def back(hour):
+        return store.use("flights", "data_quality", first.version, NOON + timedelta(hours=hour))
+
+    assert back(4) == (first, True)
+    pointer = store.pointer("flights", "data_quality")
+    assert back(5) == (first, False)
+    assert store.pointer("flights", "data_quality") == pointer
+    chosen = [
+        store.choose("flights", "data_quality", window).version
+        for window in (None, Window.hour_of(NOON + timedelta(hours=2)), Window.hour_of(NOON + timedelta(hours=3)))
+    ]
+    assert chosen == [first.version, second.version, first.version]
+
+
+def test_what_was_rolled_away_can_be_published_again(store):
+    first, _ = publish(store, b"1", NOON)
+    publish(store, b"2", NOON + timedelta(hours=2))
+    store.use("flights", "data_quality", first.version, NOON + timedelta(hours=4))
+    assert publish(store, b"1", NOON + timedelta(hours=5)) == (first, False)
+    again, new = publish(store, b"2", NOON + timedelta(hours=6))
+    assert new
+    assert store.choose("flights", "data_quality", None).version == again.version
+
+
+def test_the_digest_that_counts_is_that_of_the_version_in_force(store):
+    first, _ = publish(store, b"1", NOON)
+    publish(store, b"2", NOON + timedelta(hours=2))
+    edited = msgspec.structs.replace(store.pointer("flights", "data_quality"), current=first.version)
+    store.objects.write("baselines/flights/data_quality/current.json", msgspec.json.encode(edited))
+    again, new = publish(store, b"2", NOON + timedelta(hours=4))
+    assert new
+    assert store.choose("flights", "data_quality", None).version == again.version
+
+
+def test_a_version_that_never_was_cannot_be_used(store):
+    first, _ = publish(store, b"1", NOON)
+    with pytest.raises(BaselineMissingError, match=rf"no version v9 was ever in force. The newest are {first.version}"):
+        store.use("flights", "data_quality", "v9", NOON)
+    with pytest.raises(BaselineMissingError, match="no baseline yet"):
+        store.use("other", "data_quality", first.version, NOON)
+
+
 def test_two_writers_at_once_both_stay_in_the_history(store, s3):
     """The second writer moves the pointer between the first one's read and write."""
     publish(store, b"1", NOON)

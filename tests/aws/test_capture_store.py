@@ -1,6 +1,10 @@
+import json
+
 import pytest
 
 from tests.aws.conftest import BUCKET
+from tests.golden.capture_lines import capture_line
+from watchkeeper.analysis.capture_profile import profile_capture
 from watchkeeper.aws.capture_store import CaptureStore, capture_digest
 from watchkeeper.errors import CaptureError
 from watchkeeper.registry.capture_window import Window
@@ -28,6 +32,25 @@ def test_the_files_of_a_windows_hours_in_key_order(store):
         "06/01-00-000-c.jsonl",
     ]
     assert store.list_window("flights", "Other", WINDOW) == ()
+
+
+@pytest.mark.parametrize("inference_time", ["2026-11-20T04:59:58Z", "2026-11-20T07:00:03Z", "1999-12-31T23:00:00Z"])
+def test_the_folder_decides_the_hour_and_no_clock(s3, inference_time):
+    """As in Model Monitor: an endpoint's clock that is slow or fast moves nothing into another hour."""
+    hours = {"05": "2026-11-20T05:30:00Z", "06": inference_time}
+    for hour, moment in hours.items():
+        line = json.loads(capture_line(f"{int(hour)},x", "0.5"))
+        line["eventMetadata"] = {"eventId": hour, "inferenceTime": moment}
+        s3.put_object(Bucket=BUCKET, Key=f"{FOLDER}/{hour}/00-00-000-a.jsonl", Body=json.dumps(line))
+    store = CaptureStore(f"s3://{BUCKET}/capture", s3)
+    for hour in hours:
+        window = Window.parse(f"2026-11-20T{hour}:00Z", f"2026-11-20T{int(hour) + 1:02}:00Z")
+        profile = profile_capture(map(store.open, store.list_window("flights", "AllTraffic", window)))
+        assert (profile.row_count, profile.malformed.count) == (1, 0)
+        assert dict(profile.state.columns["_c1"].categories) == {str(int(hour)): 1}
+    for hour in ("04", "07"):
+        window = Window.parse(f"2026-11-20T{hour}:00Z", f"2026-11-20T{int(hour) + 1:02}:00Z")
+        assert store.list_window("flights", "AllTraffic", window) == ()
 
 
 def test_a_name_that_is_another_ones_beginning_is_not_mixed_up(store, s3):

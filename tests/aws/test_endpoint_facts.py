@@ -1,10 +1,14 @@
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import boto3
 import pytest
 import yaml
 
+from tests import airflow_home
 from tests.aws.conftest import BUCKET, REGION
 from watchkeeper.aws.endpoint_facts import main, read_endpoint_facts
 from watchkeeper.errors import EndpointStateError
@@ -103,3 +107,30 @@ def test_the_command_fails_in_one_sentence(capsys, tmp_path):
     assert main(["nobody", "--folder", str(tmp_path), "--region-name", REGION]) == 1
     assert capsys.readouterr().err.startswith("nobody: SageMaker in us-east-1 knows no such endpoint")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "remedy"),
+    [
+        ({}, "You must specify a region. Set AWS_DEFAULT_REGION, or give --region-name"),
+        ({"AWS_DEFAULT_REGION": REGION}, "Log in (aws sso login), set AWS_PROFILE, or give --aws-conn-id"),
+        ({"AWS_PROFILE": "nobody"}, "Check the region, the credentials and the network"),
+    ],
+)
+def test_the_command_that_cannot_ask_aws_tells_the_remedy_in_one_line(tmp_path, variables, remedy):
+    """In a process of its own, where nothing stands in for AWS."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment |= {"AWS_CONFIG_FILE": str(tmp_path / "no"), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "no")}
+    environment |= {"AWS_EC2_METADATA_DISABLED": "true", "PYTHONPATH": str(airflow_home.REPOSITORY / "plugins")}
+    done = subprocess.run(
+        [sys.executable, "-m", "watchkeeper.aws.endpoint_facts", "flights"],
+        env=environment | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("AWS could not be asked: ")
+    assert remedy in last

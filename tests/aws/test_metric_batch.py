@@ -1,17 +1,9 @@
 import json
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watchkeeper.aws.metric_batch import (
-    MAXIMUM_BYTES,
-    MAXIMUM_POINTS,
-    MAXIMUM_VALUES,
-    dimension_value,
-    metric_batches,
-    metric_name,
-)
+from watchkeeper.aws.metric_batch import MAXIMUM_BYTES, MAXIMUM_POINTS, MAXIMUM_VALUES, metric_batches
 
 
 @given(sizes=st.lists(st.integers(0, 400), max_size=60), padding=st.integers(0, 4000))
@@ -31,27 +23,3 @@ def test_every_value_arrives_once_in_order_and_within_all_limits(sizes, padding)
 
 def test_a_batch_holds_a_thousand_points():
     assert [len(batch) for batch in metric_batches([{"MetricName": "m"}] * 2001)] == [1000, 1000, 1]
-
-
-@pytest.mark.parametrize("name", ["RowCount", "feature_data_dep delay/x", 'quo"ted'])
-def test_plain_names_stay_as_they_are(name):
-    assert metric_name(name) == name
-
-
-@pytest.mark.parametrize(
-    ("name", "start"),
-    [("größe", "groe-"), ("航班", "__-"), ("a\nb", "a_b-"), ("", "_-"), ("x" * 300, "x" * 200)],
-)
-def test_other_names_are_mapped_readably(name, start):
-    assert metric_name(name).startswith(start) or metric_name(name).startswith("gro_e-")
-
-
-@given(st.text(max_size=300), st.text(max_size=300))
-def test_mapped_names_are_what_cloudwatch_takes_and_stay_different(one, two):
-    for name in (one, two):
-        mapped = metric_name(name)
-        assert 1 <= len(mapped) <= 255
-        assert all(" " <= char <= "~" for char in mapped)
-        assert mapped.strip()
-        assert len(dimension_value(name)) <= 1024
-    assert (metric_name(one) == metric_name(two)) == (one == two)

@@ -58,11 +58,45 @@ def test_existing_documents_are_taken_over_with_their_edits(watched):
     assert taken == constraints
 
 
+def test_a_format_alone_is_laid_over_the_files_dataset(world):
+    world.endpoint(baseline={"dataset": f"s3://{world.captures}/train/flights.csv", "format": "parquet"})
+    world.dataset()
+    assert str(world.run("baseline", endpoints=["flights"], format="csv").state) == "success"
+    assert len(versions(world)) == 1
+
+
+def test_an_earlier_version_is_put_in_force_again(watched):
+    first = versions(watched)[0]
+    watched.dataset(rows=2001)
+    watched.run("baseline")
+    second = versions(watched)[1]
+    for _ in range(2):
+        assert str(watched.run("baseline", endpoints=["flights"], use_version=first).state) == "success"
+        assert versions(watched) == [first, second, first]
+        assert json.loads(watched.read(POINTER))["current"] == first
+
+
 @pytest.mark.parametrize(
     ("params", "fault"),
     [
+        ({"use_version": "20261120T120000Z-1a2b3c4d"}, "name exactly one in endpoints"),
+        ({"endpoints": ["flights"], "use_version": "20261120T120000Z-1a2b3c4d"}, "was ever in force. The newest are"),
+        (
+            {"endpoints": ["flights"], "use_version": "20261120T120000Z-1a2b3c4d", "format": "csv"},
+            "both use_version and a source are given",
+        ),
         ({"endpoints": ["nobody"]}, "nobody: no such endpoint file"),
         ({"dataset": "s3://bucket-x/train.csv"}, "name exactly one in endpoints"),
+        (
+            {
+                "endpoints": ["flights"],
+                "format": "csv",
+                "import_statistics": "s3://{captures}/s.json",
+                "import_constraints": "s3://{captures}/c.json",
+            },
+            "documents that are taken over have none",
+        ),
+        ({"endpoints": ["flights"], "format": "parquet"}, "not readable as Parquet"),
         ({"endpoints": ["flights"], "dataset": "s3://{captures}/missing.csv"}, "there is no such object"),
         ({"endpoints": ["flights"], "dataset": "s3://{captures}/train"}, "does not tell its format"),
     ],

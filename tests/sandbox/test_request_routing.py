@@ -4,6 +4,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 
@@ -71,11 +72,10 @@ def test_what_is_not_there_says_501(
 
 def test_it_listens_on_loopback_only_and_stops_cleanly(tmp_path: Path) -> None:
     with SandboxProcess(tmp_path) as process:
-        listening = subprocess.run(["ss", "-Hltnp"], capture_output=True, check=True, text=True).stdout
-        mine = [line.split()[3] for line in listening.splitlines() if f"pid={process.pid}," in line]
-        assert mine == [process.url.removeprefix("http://")]
-        assert mine[0].startswith("127.0.0.1:")
-        port = mine[0].partition(":")[2]
+        sockets = psutil.Process(process.pid).net_connections("tcp")
+        [address] = [socket.laddr for socket in sockets if socket.status == psutil.CONN_LISTEN]
+        assert (address.ip, f"http://{address.ip}:{address.port}") == ("127.0.0.1", process.url)
+        port = str(address.port)
         second = subprocess.run(
             [PYTHON, "-m", "sandbox", "serve", "--port", port], capture_output=True, cwd=ROOT, check=False, text=True
         )

@@ -182,7 +182,7 @@ class _CaptureReader:
 
     def _names(self, outputs: int, inputs: int) -> Sequence[str]:
         names = self._schema.names_of(outputs, inputs)
-        return names if names is not None else [f"_c{position}" for position in range(outputs + inputs)]
+        return names if names is not None else self._schema.positions_of(outputs, inputs)
 
     def _layout(self, key: tuple[int, int]) -> _Layout:
         layout = self._layouts.get(key)

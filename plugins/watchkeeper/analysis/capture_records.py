@@ -50,6 +50,31 @@ class CaptureSchema:
             return None
         return outputs + inputs if self.output_columns_position == "START" else inputs + outputs
 
+    def positions_of(self, output_count: int, input_count: int) -> tuple[str, ...]:
+        """Return names for fields that are not those promised: ``_c0``, ``_c1``, … over both sides.
+
+        Where there are as many as promised, but divided otherwise, they are ``output_0``, … and ``input_0``, …: taken
+        over both sides they would pass for the promised ones, each in another's place.
+        """
+        if not self._is_divided_otherwise(output_count, input_count):
+            return tuple(f"_c{position}" for position in range(output_count + input_count))
+        outputs = tuple(f"output_{position}" for position in range(output_count))
+        inputs = tuple(f"input_{position}" for position in range(input_count))
+        return outputs + inputs if self.output_columns_position == "START" else inputs + outputs
+
+    def _is_divided_otherwise(self, output_count: int, input_count: int) -> bool:
+        outputs = self._promised(self.output_columns, self.input_columns)
+        inputs = self._promised(self.input_columns, self.output_columns)
+        if outputs is None or inputs is None or min(outputs, inputs) < 0:
+            return False
+        return outputs + inputs == output_count + input_count and outputs != output_count
+
+    def _promised(self, side: Sequence[str] | None, other: Sequence[str] | None) -> int | None:
+        if side is not None:
+            return len(side)
+        # What is promised of one side leaves this one the rest of the baseline's.
+        return None if other is None or self.columns is None else len(self.columns) - len(other)
+
     def ordered(self, names: Iterable[str]) -> list[str]:
         """Return ``names`` in the schema's order; names it does not know come last, as they came."""
         given = list(names)

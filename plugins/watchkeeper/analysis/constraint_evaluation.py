@@ -71,9 +71,11 @@ def evaluate_constraints(state: DatasetState, baseline: Baseline, dialect: Diale
 def named_by_position(state: DatasetState, constraints: ConstraintSet) -> DatasetState:
     """Return ``state`` under the constraints' names where it has only positions, but as many as there are features.
 
-    That is how Model Monitor maps columns. Without it no check would find its column, and all would seem well.
+    That is how Model Monitor maps columns. Without it no check would find its column, and all would seem well. Fields
+    that are divided otherwise between output and input than the endpoint's file says are as many, and not the same.
     """
-    if state.positional and len(state.columns) == len(constraints.features):
+    by_position = state.positional and not state.is_divided_otherwise
+    if by_position and len(state.columns) == len(constraints.features):
         return state.renamed(tuple(constraints.features))
     return state
 
@@ -91,6 +93,14 @@ def _checks_of(feature: FeatureConstraints, config: MonitoringConfig) -> Iterato
 
 def _column_findings(state: DatasetState, constraints: ConstraintSet) -> list[Finding]:
     expected, found = len(constraints.features), len(state.columns)
+    if state.is_divided_otherwise:
+        outputs = sum(name.startswith("output_") for name in state.columns)
+        reason = (
+            f"The {found} fields are divided otherwise than the endpoint's file says: {outputs} of them are output "
+            f"and {found - outputs} input"
+        )
+        name, check = "Divided columns", Check.EXTRA_COLUMN
+        return [Finding(name, check, Outcome.VIOLATED, reason, float(found), float(expected), excess=1.0)]
     if state.positional:
         check = Check.MISSING_COLUMN if found < expected else Check.EXTRA_COLUMN
         return [_column_violation("Missing columns" if found < expected else "Extra columns", check, found, expected)]

@@ -1,12 +1,17 @@
 """CSV payloads to columns: at once where they are uniform, row by row where they are not."""
 
 import csv
+import sys
 
 import polars as pl
 
 from watchkeeper.analysis.capture_records import PayloadError, Rows
 from watchkeeper.analysis.line_blocks import BYTE_ORDER_MARK
 from watchkeeper.analysis.text_scan import count_of, is_tidy
+
+# The csv module refuses fields over 131,072 characters unless told otherwise, for the whole process, and what is not
+# quoted never passes through it. A payload is in memory already: a field cannot be too long here.
+csv.field_size_limit(sys.maxsize)
 
 
 class UniformRows:

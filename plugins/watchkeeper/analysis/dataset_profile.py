@@ -199,6 +199,9 @@ def profile_parquet(
 def profile_frame(frame: FrameLike | pl.DataFrame) -> DatasetState:
     """Return the state of a pandas or polars data frame; an index is no column.
 
+    A float column of pandas that has missing values and otherwise only whole numbers is read as integers: numpy's
+    integers cannot be missing, so one gap makes such a column of any integer one.
+
     Raises
     ------
     DatasetError
@@ -222,7 +225,8 @@ def _from_pandas(frame: FrameLike) -> pl.DataFrame:
 
 def _series(name: str, column: Any) -> pl.Series:
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufb":  # pandas' own types hold pd.NA
-        return pl.Series(name, column.to_numpy(), nan_to_null=True)
+        series = pl.Series(name, column.to_numpy(), nan_to_null=True)
+        return series.cast(pl.Int64) if _are_integers_with_gaps(series) else series
     missing = column.isna().to_numpy()
     values = [None if gone else value for value, gone in zip(column.tolist(), missing, strict=True)]
     if any(isinstance(value, list | dict | tuple | set) for value in values):
@@ -231,6 +235,14 @@ def _series(name: str, column: Any) -> pl.Series:
         return pl.Series(name, values, pl.Boolean)
     numbers = all(value is None or isinstance(value, int | float) for value in values)
     return pl.Series(name, values, strict=False) if numbers else pl.Series(name, [_str(v) for v in values], pl.String)
+
+
+def _are_integers_with_gaps(series: pl.Series) -> bool:
+    # Beyond 2^53 every float is whole, which says nothing; infinities are beyond it, too.
+    present = series.drop_nulls()
+    if not series.dtype.is_float() or not 0 < len(present) < len(series):
+        return False
+    return bool(((present == present.round()) & (present.abs() < 2**53)).all())
 
 
 def _str(value: object) -> str | None:

@@ -20,12 +20,18 @@ class DatasetState:
     """Row count and one state per column, in column order.
 
     ``positional`` says that the columns' names are only positions (``_c0``, ``_c1``, …), because the number of
-    fields was not the one the schema or the baseline promised.
+    fields was not the one the schema or the baseline promised. Positions on each side (``output_0``, ``input_0``, …)
+    say that it was, but divided otherwise between the two.
     """
 
     row_count: int
     columns: dict[str, ColumnState]
     positional: bool = False
+
+    @property
+    def is_divided_otherwise(self) -> bool:
+        """Whether there are as many fields as promised, but not so many on each side."""
+        return self.positional and not next(iter(self.columns), "_c").startswith("_c")
 
     def renamed(self, names: Sequence[str]) -> "DatasetState":
         """Return the same state under other column names, one for each column."""

@@ -14,7 +14,7 @@ def merge_profiles(profiles: Sequence[CaptureProfile]) -> CaptureProfile:
     and a part whose columns are only positions (another number of fields than was promised) is left out, its
     invocations counted as malformed, unless such parts hold most of the rows.
     """
-    rows: Counter[object] = Counter()
+    rows: Counter[tuple[str, ...] | str] = Counter()
     for profile in profiles:
         rows[_layout(profile)] += profile.row_count
     majority = max(rows, key=lambda layout: rows[layout], default=None)
@@ -37,6 +37,6 @@ def merge_profiles(profiles: Sequence[CaptureProfile]) -> CaptureProfile:
     return CaptureProfile(merge_states(parts), lines, invocations, malformed)
 
 
-def _layout(profile: CaptureProfile) -> object:
+def _layout(profile: CaptureProfile) -> tuple[str, ...] | str:
     state = profile.state
-    return len(state.columns) if state is not None and state.positional else "named"
+    return tuple(state.columns) if state is not None and state.positional else "named"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MANIFEST_NAME = "manifest.json"
 POINTER_NAME = "current.json"
 _MOVE_ATTEMPTS = 5
+_TOLD_VERSIONS = 5
 
 
 class BaselineManifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,10 +55,18 @@ class ChosenBaseline:
 
 
 class BaselinePointer(msgspec.Struct, frozen=True):
-    """``current.json``: the version in force now, and every version that ever was, oldest first."""
+    """``current.json``: the version in force now, and every version that ever was, oldest first.
+
+    A version that was put in force again stands in the history again.
+    """
 
     current: str
     history: tuple[PointerEntry, ...]
+
+    @property
+    def digest(self) -> str | None:
+        """The digest of the version in force now."""
+        return next((entry.digest for entry in self.history if entry.version == self.current), None)
 
     def choose(self, window: "Window | None") -> ChosenBaseline:
         """Return the version in force at the window's end; without a window the one in force now.
@@ -101,7 +110,7 @@ class BaselineStore:
         folder = self.folder(manifest.endpoint, manifest.monitor)
         digest = _content_digest(manifest, documents)
         pointer, _ = self._pointer(manifest.endpoint, manifest.monitor)
-        if pointer is not None and pointer.history[-1].digest == digest:
+        if pointer is not None and pointer.digest == digest:
             return self.manifest(manifest.endpoint, manifest.monitor, pointer.current), False
         created = moment_text(now)
         version = f"{created.replace('-', '').replace(':', '')}-{digest[:8]}"
@@ -109,8 +118,22 @@ class BaselineStore:
         for name, body in documents.items():
             self.objects.write(f"{folder}{version}/{name}", body)
         self.objects.write(f"{folder}{version}/{MANIFEST_NAME}", _pretty(complete))
-        self._move_pointer(complete)
+        self._move_pointer(complete, created)
         return complete, True
+
+    def use(self, endpoint: str, monitor: str, version: str, now: datetime) -> tuple[BaselineManifest, bool]:
+        """Put an earlier version in force again from ``now`` on; return its manifest and whether the pointer moved.
+
+        Windows that ended before that stay with the version that was in force then. BaselineMissingError, naming the
+        versions there are, if this one never was in force.
+        """
+        known = dict.fromkeys(entry.version for entry in self.pointer(endpoint, monitor).history)
+        if version not in known:
+            newest = ", ".join(list(known)[: -_TOLD_VERSIONS - 1 : -1])
+            subject = f"{endpoint}: {monitor}"
+            raise BaselineMissingError(subject, f"no version {version} was ever in force", f"The newest are {newest}")
+        manifest = self.manifest(endpoint, monitor, version)
+        return manifest, self._move_pointer(manifest, moment_text(now))
 
     def pointer(self, endpoint: str, monitor: str) -> BaselinePointer:
         """Return an endpoint's pointer; BaselineMissingError, naming the command that makes one, if there is none."""
@@ -162,15 +185,18 @@ class BaselineStore:
             return None, None
         return _decoded(stored.body, _POINTERS, self.objects.uri(key)), stored.etag
 
-    def _move_pointer(self, manifest: BaselineManifest) -> None:
+    def _move_pointer(self, manifest: BaselineManifest, since: str) -> bool:
+        """Put a version in force; return ``False`` if it is already."""
         key = self.folder(manifest.endpoint, manifest.monitor) + POINTER_NAME
-        entry = PointerEntry(manifest.version, manifest.created_at, manifest.digest)
+        entry = PointerEntry(manifest.version, since, manifest.digest)
         for _ in range(_MOVE_ATTEMPTS):
             pointer, etag = self._pointer(manifest.endpoint, manifest.monitor)
+            if pointer is not None and pointer.current == manifest.version:
+                return False
             history = () if pointer is None else pointer.history
             moved = BaselinePointer(manifest.version, (*history, entry))
             if self.objects.write(key, _pretty(moved), only_if_absent=etag is None, only_if_etag=etag):
-                return
+                return True
         raise StoreError(
             self.objects.uri(key),
             f"another run moved the pointer {_MOVE_ATTEMPTS} times while this one tried",

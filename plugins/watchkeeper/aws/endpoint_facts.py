@@ -136,8 +136,22 @@ def write_endpoint_file(text: str, registry_id: str, folder: Path) -> Path:
     return path
 
 
+def _remedy(error: Exception) -> str:
+    from botocore.exceptions import NoCredentialsError, NoRegionError, PartialCredentialsError
+
+    match error:
+        case NoRegionError():
+            return "Set AWS_DEFAULT_REGION, or give --region-name (make endpoint NAME=… ARGS='--region-name …')"
+        case NoCredentialsError() | PartialCredentialsError():
+            return "Log in (aws sso login), set AWS_PROFILE, or give --aws-conn-id"
+        case _:
+            return "Check the region, the credentials and the network (aws sts get-caller-identity)"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Draft an endpoint file from the command line; return the exit status."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
     parser = argparse.ArgumentParser(prog="python -m watchkeeper.aws.endpoint_facts", description=__doc__)
     parser.add_argument("name", help="SageMaker's name of the endpoint")
     parser.add_argument("--region-name", help="the endpoint's region (default: the environment's)")
@@ -159,6 +173,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except WatchkeeperError as error:
         sys.stderr.write(f"{error}\n")
+        return 1
+    except (BotoCoreError, ClientError) as error:
+        sys.stderr.write(f"AWS could not be asked: {str(error).rstrip('.')}. {_remedy(error)}\n")
         return 1
     sys.stdout.write(f"wrote {path}; fill in the lines marked '# unknown:', then run make check\n")
     return 0

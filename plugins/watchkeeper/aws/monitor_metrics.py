@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from watchkeeper.aws.metric_batch import dimension_value, metric_name
+from watchkeeper.analysis.metric_name import dimension_value
 from watchkeeper.aws.report_store import ReportStore
 from watchkeeper.aws.window_result import WindowResult
 from watchkeeper.registry.capture_window import Window
@@ -100,7 +100,7 @@ def is_too_old(result: WindowResult, now: datetime) -> bool:
 
 def _point(name: str, dimensions: list[dict[str, str]], result: WindowResult, **figures: Any) -> dict[str, Any]:
     return {
-        "MetricName": metric_name(name),
+        "MetricName": name,
         "Dimensions": dimensions,
         "Timestamp": Window.from_name(result.window).start,
         **figures,

@@ -1,4 +1,4 @@
-"""Makes a baseline of an endpoint: from a dataset, or from Model Monitor's own documents."""
+"""Makes a baseline of an endpoint (of a dataset, or Model Monitor's own documents), or goes back to an earlier one."""
 
 import tempfile
 from datetime import UTC, datetime
@@ -20,22 +20,24 @@ if TYPE_CHECKING:
     from watchkeeper.registry.endpoint_spec import EndpointSpec
 
 MONITOR: Final = "data_quality"
-#: Rings whenever an endpoint has a new baseline.
+#: Rings whenever an endpoint has another baseline.
 BASELINES = Asset(name="watchkeeper_baselines", uri="watchkeeper://baselines", group="watchkeeper")
 
 
 class BuildBaselineOperator(MonitorOperator):
     """Profile a dataset, or take over existing documents, and put the result in force as a new version.
 
-    The source is what is given here, else what the endpoint's file says under ``baseline``. The same content as the
-    version in force makes no new version. Thresholds of the endpoint's file are not written into the baseline: they
-    are laid over it whenever it is loaded, so that a new baseline never loses them.
+    The source is what is given here, else what the endpoint's file says under ``baseline``, read as
+    ``dataset_format`` says if that alone is given. The same content as the version in force makes no new version.
+    Thresholds of the endpoint's file are not written into the baseline: they are laid over it whenever it is loaded,
+    so that a new baseline never loses them.
 
     :param endpoint: The endpoint's registry id: its file's stem. (templated)
     :param dataset: S3 URI of the dataset: one object, or a prefix that ends with a slash. (templated)
     :param dataset_format: ``csv``, ``jsonlines`` or ``parquet``; ``None`` to tell by the suffix. (templated)
     :param import_statistics: S3 URI of an existing statistics.json. (templated)
     :param import_constraints: S3 URI of the constraints.json that goes with it. (templated)
+    :param use_version: An earlier version to put in force again, instead of making one. (templated)
     """
 
     template_fields: "Sequence[str]" = (
@@ -45,6 +47,7 @@ class BuildBaselineOperator(MonitorOperator):
         "dataset_format",
         "import_statistics",
         "import_constraints",
+        "use_version",
     )
     ui_color = "#f4ecdf"
 
@@ -56,6 +59,7 @@ class BuildBaselineOperator(MonitorOperator):
         dataset_format: str | None = None,
         import_statistics: str | None = None,
         import_constraints: str | None = None,
+        use_version: str | None = None,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("outlets", [BASELINES])
@@ -65,6 +69,7 @@ class BuildBaselineOperator(MonitorOperator):
         self.dataset_format = dataset_format
         self.import_statistics = import_statistics
         self.import_constraints = import_constraints
+        self.use_version = use_version
 
     @property
     def label(self) -> str:
@@ -72,16 +77,11 @@ class BuildBaselineOperator(MonitorOperator):
         return self.endpoint
 
     def execute(self, context: "Context") -> str:
-        """Return the version that is in force now: a new one, or the old one where nothing has changed."""
+        """Return the version that is in force now: a new or an earlier one, or the same where nothing has changed."""
         with failing_at_once():
             deployment = self.open_deployment()
             spec = deployment.registry.require(self.endpoint)
-            source = self._source(spec)
-            if source.dataset is not None:
-                manifest, documents = profile_source(deployment, spec, source)
-            else:
-                manifest, documents = import_source(deployment, spec, source)
-        manifest, is_new = deployment.baselines.publish(manifest, documents, datetime.now(UTC))
+            manifest, is_new = self._go_back(deployment, spec) if self.use_version else self._make(deployment, spec)
         self.log.info(
             "%s: baseline %s of %s (%d rows) %s",
             spec.registry_id,
@@ -100,6 +100,18 @@ class BuildBaselineOperator(MonitorOperator):
             }
         return manifest.version
 
+    def _make(self, deployment: Deployment, spec: "EndpointSpec") -> tuple["BaselineManifest", bool]:
+        source = self._source(spec)
+        read = import_source if source.dataset is None else profile_source
+        return deployment.baselines.publish(*read(deployment, spec, source), datetime.now(UTC))
+
+    def _go_back(self, deployment: Deployment, spec: "EndpointSpec") -> tuple["BaselineManifest", bool]:
+        if self.dataset or self.dataset_format or self.import_statistics or self.import_constraints:
+            found = "both use_version and a source are given"
+            raise DatasetError(spec.registry_id, found, "An earlier version is used as it is: give one of them.")
+        version = str(self.use_version)
+        return deployment.baselines.use(spec.registry_id, MONITOR, version, datetime.now(UTC))
+
     def _source(self, spec: "EndpointSpec") -> "BaselineSpec":
         from pydantic import ValidationError
 
@@ -111,19 +123,25 @@ class BuildBaselineOperator(MonitorOperator):
             "import_statistics": self.import_statistics or None,
             "import_constraints": self.import_constraints or None,
         }
-        if any(given[name] for name in ("dataset", "import_statistics", "import_constraints")):
-            try:
-                return BaselineSpec.model_validate(given)
-            except ValidationError as error:
-                faults = "; ".join(str(detail["msg"]) for detail in error.errors(include_url=False))
-                raise DatasetError(spec.registry_id, faults, "Correct the run's params.") from None
-        if spec.baseline is None or (spec.baseline.dataset is None and spec.baseline.import_statistics is None):
-            raise DatasetError(
-                spec.registry_id,
-                "neither its file nor the run says what the baseline is made from",
-                "Give baseline.dataset in the endpoint's file, or run the DAG with the param dataset.",
-            )
-        return spec.baseline
+        in_file = spec.baseline
+        if not any(given[name] for name in ("dataset", "import_statistics", "import_constraints")):
+            if in_file is None or (in_file.dataset is None and in_file.import_statistics is None):
+                raise DatasetError(
+                    spec.registry_id,
+                    "neither its file nor the run says what the baseline is made from",
+                    "Give baseline.dataset in the endpoint's file, or run the DAG with the param dataset.",
+                )
+            if not self.dataset_format:
+                return in_file
+            given |= {"dataset": in_file.dataset}
+        if given["format"] and not given["dataset"]:
+            found = "a format is given, and documents that are taken over have none"
+            raise DatasetError(spec.registry_id, found, "Leave format out, or give a dataset.")
+        try:
+            return BaselineSpec.model_validate(given)
+        except ValidationError as error:
+            faults = "; ".join(str(detail["msg"]) for detail in error.errors(include_url=False))
+            raise DatasetError(spec.registry_id, faults, "Correct the run's params.") from None
 
 
 def profile_source(

@@ -13,7 +13,7 @@ class ChooseBaselinesOperator(MonitorOperator):
     """Return the endpoints to make baselines for, as keyword arguments of ``BuildBaselineOperator``.
 
     The run's params decide: ``endpoints`` (none: all whose file says what their baseline is made from), and for a
-    single endpoint ``dataset`` with ``format``, or ``import_statistics`` with ``import_constraints``.
+    single endpoint ``dataset``, ``format``, ``import_statistics`` with ``import_constraints``, or ``use_version``.
     """
 
     def execute(self, context: "Context") -> list[dict[str, Any]]:
@@ -31,12 +31,13 @@ class ChooseBaselinesOperator(MonitorOperator):
                 ("dataset_format", "format"),
                 ("import_statistics", "import_statistics"),
                 ("import_constraints", "import_constraints"),
+                ("use_version", "use_version"),
             )
         }
         if any(source.values()) and len(names) != 1:
             raise SettingsError(
                 "the params of this run",
-                ("dataset, format and import_… are one endpoint's: name exactly one in endpoints",),
+                ("dataset, format, import_… and use_version are one endpoint's: name exactly one in endpoints",),
             )
         if names:
             chosen = [registry.require(name).registry_id for name in names]
