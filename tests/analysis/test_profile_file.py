@@ -39,4 +39,4 @@ def test_what_cannot_be_read_says_so_and_what_to_do(damage, told):
     with pytest.raises(DocumentError, match=told) as caught:
         decode_profile(damage(encode_profile(profile_lines(LINES))), "05.state")
     assert "05.state" in str(caught.value)
-    assert "rebuilt from the captures" in str(caught.value)
+    assert "rebuilt by the next run" in str(caught.value)

@@ -107,9 +107,15 @@ def _side(side: dict[str, Any] | None) -> CapturedSide | None:
     content_type = str(side.get("observedContentType", ""))
     first_row = str(side.get("data", "")).split("\n", 1)[0]
     if encoding == "CSV":
-        import csv
+        # Here and not above: it brings polars, which only this command needs.
+        from watchkeeper.analysis.capture_records import PayloadError
+        from watchkeeper.analysis.csv_payload import parse_csv
 
-        return CapturedSide(encoding, content_type, len(next(csv.reader([first_row]), [])) or None)
+        try:
+            rows = parse_csv(str(side.get("data", ""))).fields
+        except PayloadError:
+            return CapturedSide(encoding, content_type)
+        return CapturedSide(encoding, content_type, len(rows[0]))
     if encoding == "JSON":
         names = _flat_names(str(side.get("data", "")), first_row)
         return CapturedSide(encoding, content_type, len(names) or None, names)

@@ -11,7 +11,7 @@ from watchkeeper.registry.capture_window import Window
 if TYPE_CHECKING:
     from watchkeeper.analysis.feature_metrics import StatisticSet
 
-_SUMMARY_NAMES = {"data_quality": "DataQuality"}
+_SUMMARY_NAMES = {"data_quality": "DataQuality", "model_quality": "ModelQuality"}
 _RUN_NAME = "Runs"
 #: Model Monitor's own, so that existing dashboards and alarms go on.
 FEATURE_NAMESPACES = {"data_quality": "aws/sagemaker/Endpoints/data-metrics"}

@@ -27,6 +27,8 @@ class WindowResult(msgspec.Struct, frozen=True, kw_only=True):
     ``findings`` holds what is violated or could not be evaluated; satisfied checks are only counted.
     ``severity`` is that of the worst violation. ``distances`` holds the drift distance of every feature that was
     compared; ``worst_distance_rank`` is the place of the farthest one in the baseline's order, 1 being the first.
+    ``matched_count`` counts captured invocations that have a label, ``label_state`` says why the window was ripe,
+    ``merge_digest`` which merged hours it was judged on, and ``metrics`` holds a model's quality by metric.
     """
 
     endpoint: str
@@ -68,6 +70,11 @@ class WindowResult(msgspec.Struct, frozen=True, kw_only=True):
     endpoint_config: str | None = None
     config_change: str | None = None
     analysis_seconds: float | None = None
+    matched_count: int | None = None
+    label_coverage: float | None = None
+    label_state: str | None = None
+    merge_digest: str | None = None
+    metrics: dict[str, float] = {}
     could_not_judge: bool = False
     analyzed_at: str = ""
     run_id: str = ""

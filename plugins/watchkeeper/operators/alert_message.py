@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from watchkeeper.aws.monitor_metrics import summary_namespace
 from watchkeeper.registry.capture_window import Window
 from watchkeeper.registry.runbook_pages import runbook_name
 
@@ -111,7 +112,7 @@ def alert_links(
     base = (settings.airflow_url or airflow_url or "").rstrip("/")
     run = f"{base}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}" if base and dag_id and run_id else None
     console = settings.console_url or f"https://{region_name}.console.aws.amazon.com"
-    namespace = quote(f"{settings.metrics_namespace}/DataQuality", safe="")
+    namespace = quote(summary_namespace(settings.metrics_namespace, result.monitor), safe="")
     return AlertLinks(
         runbook=_runbook(result, spec, settings),
         console=f"{console}/cloudwatch/home?region={region_name}#metricsV2:namespace={namespace};"

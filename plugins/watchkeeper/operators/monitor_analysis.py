@@ -13,5 +13,9 @@ def analysis_of(monitor: MonitorName) -> type[EndpointAnalysis]:
         from watchkeeper.operators.capture_analysis import DataQualityAnalysis
 
         return DataQualityAnalysis
-    message = f"got the monitor {monitor!r}; use 'data_quality'"
+    if monitor == "model_quality":
+        from watchkeeper.operators.quality_analysis import ModelQualityAnalysis
+
+        return ModelQualityAnalysis
+    message = f"got the monitor {monitor!r}; use 'data_quality' or 'model_quality'"
     raise ValueError(message)

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias, conf
 
-from watchkeeper.operators.due_endpoints import MONITOR, chosen_specs, find_due_work
+from watchkeeper.operators.due_endpoints import find_due_work
+from watchkeeper.operators.ripe_windows import find_ripe_work, read_label_scope
+from watchkeeper.operators.endpoint_analysis import period_of
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator, failing_at_once
 from watchkeeper.operators.run_window import RunScope, read_scope
 from watchkeeper.registry.capture_window import Period, Window
+from watchkeeper.registry.monitor_spec import LABEL_MONITORS, MonitorName
 from watchkeeper.registry.window_rules import may_act
 
 if TYPE_CHECKING:
@@ -56,22 +59,32 @@ class PublishReportOperator(MonitorOperator):
     verdict, so that a later run makes it good. Everything it writes is guarded, so that it may be run again, and the
     ledger comes last: what has no verdict there is told and counted again.
 
-    :param period: ``hourly`` or ``daily``.
+    :param period: ``hourly`` or ``daily``; ``None`` for a run that judges windows of both.
+    :param monitor: Model Monitor's name of the monitor.
     :param due_task_id: The task that found who was due. Where it failed, that is worked out again.
     """
 
-    def __init__(self, *, period: Period, due_task_id: str = "due_endpoints", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        period: Period | None,
+        monitor: MonitorName = "data_quality",
+        due_task_id: str = "due_endpoints",
+        **kwargs: Any,
+    ) -> None:
         kwargs.setdefault("outlets", [VERDICTS, VIOLATIONS_ALIAS])
         super().__init__(**kwargs)
         self.period = period
+        self.monitor = monitor
         self.due_task_id = due_task_id
 
     def execute(self, context: "Context") -> dict[str, Any]:
         """Record and tell; return the run's summary."""
         with failing_at_once():
             deployment = self.open_deployment()
-            scope = read_scope(context, self.period)
-            chosen_specs(deployment, scope.endpoints, self.period)
+            scope = read_scope(context, self.period) if self.period else read_label_scope(context)
+            for name in scope.endpoints:
+                deployment.registry.require(name)
         summary = RunSummary(problems=list(deployment.registry.problems))
         results = self._collect(deployment, scope, self._due(context, deployment, scope))
         acting = self._acting(deployment, scope, results)
@@ -90,7 +103,10 @@ class PublishReportOperator(MonitorOperator):
         task_instance: Any = context.get("ti")
         found = None if task_instance is None else task_instance.xcom_pull(task_ids=self.due_task_id)
         if found is None:
-            work, _ = find_due_work(deployment, scope, self.period)
+            if self.period:
+                work, _ = find_due_work(deployment, scope, self.period)
+            else:
+                work = find_ripe_work(deployment, scope, self.monitor)
             return [(item.endpoint, window) for item in work for window in item.windows]
         return [
             (endpoint, Window.from_name(name))
@@ -111,7 +127,9 @@ class PublishReportOperator(MonitorOperator):
 
         def read(due: "tuple[EndpointSpec, str, Window]") -> "WindowResult | None":
             spec, variant, window = due
-            return deployment.reports.read_result(spec.registry_id, variant, MONITOR, self.period, window)
+            return deployment.reports.read_result(
+                spec.registry_id, variant, self.monitor, period_of(window), window
+            )
 
         with ThreadPoolExecutor(_READERS) as readers:
             found = list(readers.map(read, wanted))
@@ -134,7 +152,7 @@ class PublishReportOperator(MonitorOperator):
         from watchkeeper.operators.monitor_analysis import analysis_of
 
         reason = f"no result was written in run {scope.run_id or 'of this task'}: see the log of task analyze"
-        analysis = analysis_of(MONITOR)(deployment, spec, scope.run_id, scope.baseline, self.log.info, self.log.warning)
+        analysis = analysis_of(self.monitor)(deployment, spec, scope.run_id, scope.baseline, self.log.info, self.log.warning)
         return analysis.record_failure(variant, window, reason)
 
     def _record(
@@ -152,12 +170,18 @@ class PublishReportOperator(MonitorOperator):
                 summary.failed.append(f"{result.endpoint}/{result.variant} {result.window}: {result.reason}")
 
     def _acting(self, deployment: Deployment, scope: RunScope, results: list["WindowResult"]) -> list["WindowResult"]:
-        """Return the results that may alert or act: those of fresh windows, or as the param ``act`` says."""
+        """Return the results that may alert or act: those of fresh windows, or as the param ``act`` says.
+
+        A window that waits for labels is as fresh as its labels may be late.
+        """
         now = datetime.now(UTC)
         fresh = []
         for result in results:
-            hours = deployment.registry.require(result.endpoint).alerts.act_within_hours
+            spec = deployment.registry.require(result.endpoint)
+            hours = spec.alerts.act_within_hours
             within = deployment.settings.act_within_hours if hours is None else hours
+            if within and self.monitor in LABEL_MONITORS and spec.ground_truth is not None:
+                within += spec.ground_truth.waiting_hours
             if may_act(Window.from_name(result.window), now, within, scope.act):
                 fresh.append(result)
         if len(fresh) < len(results):
@@ -217,8 +241,8 @@ class PublishReportOperator(MonitorOperator):
             return
         windows = sorted({result.window for result in results})
         events[VERDICTS].extra = {
-            "monitor": MONITOR,
-            "period": self.period,
+            "monitor": self.monitor,
+            "period": self.period or "",
             "windows": windows[-_EVENT_ITEMS:],
             "endpoints": sorted({result.endpoint for result in results})[:_EVENT_ITEMS],
         }
@@ -235,7 +259,7 @@ class PublishReportOperator(MonitorOperator):
                 for result in violated[:_EVENT_ITEMS]
             ]
             events[VIOLATIONS_ALIAS].add(
-                VIOLATIONS, extra={"monitor": MONITOR, "period": self.period, "violated": items}
+                VIOLATIONS, extra={"monitor": self.monitor, "period": self.period or "", "violated": items}
             )
 
     def _report_uri(self, deployment: Deployment, result: "WindowResult") -> str:

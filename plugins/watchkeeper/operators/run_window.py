@@ -19,9 +19,10 @@ class RunScope:
     """What a run is about: its windows, and whether it also makes good what was missed.
 
     ``now`` is when the run was due, not the clock: a task that is cleared later works out the same windows.
+    ``choice`` is ``None`` where S3 says what there is to do, and not the run.
     """
 
-    choice: WindowChoice
+    choice: WindowChoice | None
     windows: tuple[Window, ...]
     now: datetime
     makes_good: bool
@@ -43,30 +44,45 @@ class DueWork:
 def read_scope(context: "Context", period: Period) -> RunScope:
     """Return what the run of a task's context is about; ValueError names the param that is wrong."""
     values = cast("Mapping[str, Any]", context)
-    run = values.get("dag_run")
-    params = dict(values.get("params") or {})
-    due_at = getattr(run, "run_after", None)
-    now = utc_moment(due_at) if due_at is not None else datetime.now(UTC)
     interval = (values.get("data_interval_start"), values.get("data_interval_end"))
-    choice = run_window(period, params, interval, now)
+    now = due_moment(context)
+    choice = run_window(period, dict(values.get("params") or {}), interval, now)
     windows = windows_between(period, choice.window.start, choice.window.end)
     if not windows:
         message = f"got {choice}, which holds no whole {period} window; widen window_start and window_end"
         raise ValueError(message)
-    is_backfill = "backfill" in str(getattr(run, "run_type", "") or "").lower()
+    return scope_of(context, choice, windows, makes_good=choice.source != "params" and not _is_backfill(context))
+
+
+def due_moment(context: "Context") -> datetime:
+    """Return when the run of a task's context was due; without a run, now."""
+    due_at = getattr(context.get("dag_run"), "run_after", None)
+    return utc_moment(due_at) if due_at is not None else datetime.now(UTC)
+
+
+def scope_of(
+    context: "Context", choice: WindowChoice | None, windows: tuple[Window, ...], *, makes_good: bool
+) -> RunScope:
+    """Return the scope of a run over ``windows``, with what its params say besides."""
+    run = context.get("dag_run")
+    params = dict(context.get("params") or {})
     act = params.get("act")
     return RunScope(
         choice=choice,
         windows=windows,
-        now=now,
-        makes_good=choice.source != "params" and not is_backfill,
+        now=due_moment(context),
+        makes_good=makes_good,
         endpoints=tuple(params.get("endpoints") or ()),
         # A backfill pages nobody, however fresh its windows are, unless it is told to.
-        act=False if act is None and is_backfill else act,
+        act=False if act is None and _is_backfill(context) else act,
         baseline=str(params.get("baseline") or "in_force"),
         run_id=str(getattr(run, "run_id", "") or ""),
         dag_id=str(getattr(run, "dag_id", "") or ""),
     )
+
+
+def _is_backfill(context: "Context") -> bool:
+    return "backfill" in str(getattr(context.get("dag_run"), "run_type", "") or "").lower()
 
 
 def due_work(

@@ -85,7 +85,7 @@ def judged_result(
         verdict=judgement.verdict.value,
         reason=judgement.reason,
         severity=worst.severity.value if worst else None,
-        findings=tuple(_record(finding) for finding in [*worst_first(judgement.findings), *not_evaluated]),
+        findings=tuple(finding_record(finding) for finding in [*worst_first(judgement.findings), *not_evaluated]),
         satisfied_count=counts[Outcome.SATISFIED],
         violated_count=counts[Outcome.VIOLATED],
         not_evaluated_count=counts[Outcome.NOT_EVALUATED],
@@ -122,7 +122,8 @@ def code_version() -> str:
     return __version__
 
 
-def _record(finding: Finding) -> FindingRecord:
+def finding_record(finding: Finding) -> FindingRecord:
+    """Return a finding as it is stored."""
     return FindingRecord(
         feature=finding.feature,
         check=finding.check.value,
