@@ -94,7 +94,7 @@ class KeySpill:
         path = self._path(number, "lines")
         size = path.stat().st_size if path.exists() else 0
         if size > self._whole_bytes:
-            yield from self._sorted_from_disk(path, order, tags, number)
+            yield from self._sorted_from_disk(path, order, tags)
             return
         lines = b"".join(self._chunks(number)).split(b"\n")
         for start in range(0, len(order), _LINES_AT_ONCE):
@@ -102,7 +102,7 @@ class KeySpill:
             yield [lines[place] for place in chosen.tolist()], tags[chosen].tolist()
 
     def _sorted_from_disk(
-        self, path: Path, order: NDArray[np.intp], tags: NDArray[np.uint32], number: int
+        self, path: Path, order: NDArray[np.intp], tags: NDArray[np.uint32]
     ) -> Iterator[tuple[list[bytes], list[int]]]:
         self._flush()
         starts = _line_starts(path)
