@@ -77,3 +77,11 @@ def test_the_digest_changes_with_any_file(store, s3):
     late = capture_digest(listed(store))
     s3.put_object(Bucket=BUCKET, Key=f"{FOLDER}/05/30-00-000-late.jsonl", Body=b"other")
     assert len({before, late, capture_digest(listed(store)), capture_digest(())}) == 4
+
+
+def test_hours_are_listed_a_day_at_a_time_and_what_is_no_capture_is_left_out(store, s3):
+    for name in ("stray.jsonl", "5/odd.jsonl"):
+        s3.put_object(Bucket=BUCKET, Key=f"{FOLDER}/{name}", Body=b"x")
+    hours = store.list_hours("flights", "AllTraffic", WINDOW)
+    assert [hour.start_path[-2:] for hour in hours] == ["05", "06"]
+    assert tuple(item for items in hours.values() for item in items) == listed(store)

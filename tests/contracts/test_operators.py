@@ -14,10 +14,13 @@ ARGUMENTS = {
     "BuildBaselineOperator": {"endpoint": "flights"},
     "ChooseBaselinesOperator": {},
     "CloudWatchPutMetricDataOperator": {"namespace": "N", "metric_data": []},
+    "DueLabelsOperator": {},
     "DueEndpointsOperator": {"period": "hourly"},
     "EnableDataCaptureOperator": {"endpoint": "flights"},
+    "MergeGroundTruthOperator": {"endpoints": ["flights"]},
     "MonitorOperator": {},
     "PublishFindingsOperator": {"endpoint": "e", "window_start": "s", "window_end": "t"},
+    "PublishMergesOperator": {},
     "PublishReportOperator": {"period": "daily"},
     "PutMonitorMetricsOperator": {"endpoint": "e", "window_start": "s", "window_end": "t"},
     "VerifyRunOperator": {},
@@ -80,3 +83,7 @@ def test_mapped_instances_have_a_name_whatever_they_carry():
     assert analyze(task_id="t", work={"b": []}).label == "b"
     assert analyze(task_id="t", endpoint="x", window_start="s", window_end="e").label == "x"
     assert analyze(task_id="t", work={}).label == ""
+    merge = operators()["MergeGroundTruthOperator"]
+    assert merge(task_id="t", endpoints=["b", "a", "c"]).label == "b and 2 more"
+    assert merge(task_id="t", endpoints=["b"]).label == "b"
+    assert merge(task_id="t", endpoints=[]).label == ""

@@ -28,6 +28,7 @@ def test_the_examples_are_sound_and_nothing_looks_for_them() -> None:
     assert set(registry.endpoints) == {"churn-example", "fraud-example"}
     periods: tuple[Period, ...] = ("hourly", "daily")
     assert [registry.watched("data_quality", period) for period in periods] == [(), ()]
+    assert registry.labelled() == ()
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)

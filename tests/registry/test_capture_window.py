@@ -145,3 +145,16 @@ def test_what_is_no_name_of_a_window_is_refused(name: str) -> None:
 def test_moment_text_is_what_parse_moment_reads() -> None:
     assert moment_text(START) == "2026-11-20T05:00:00Z"
     assert parse_moment(moment_text(START)) == START
+
+
+def test_an_hour_is_read_from_its_path_and_nothing_else_is() -> None:
+    hour = Window.parse("2026-11-20T05:00Z", "2026-11-20T06:00Z")
+    assert Window.from_start_path(hour.start_path) == hour
+    for path in ("2026/11/20", "2026/11/20/5", "2026/11/20/24", "2026/11/20/05/x", "", "a/b/c/d"):
+        with pytest.raises(ValueError, match="expected an hour such as"):
+            Window.from_start_path(path)
+
+
+def test_days_cover_what_a_window_touches() -> None:
+    window = Window.parse("2026-11-20T23:00Z", "2026-11-22T00:00Z")
+    assert [day.start_date for day in window.days()] == ["2026-11-20", "2026-11-21"]

@@ -7,15 +7,14 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from watchkeeper.analysis.capture_records import CaptureFile
-from watchkeeper.aws.object_store import ObjectStore
+from watchkeeper.aws.object_store import ListedObject, ObjectStore
 from watchkeeper.aws.service_failure import is_missing, permission_named
 from watchkeeper.errors import CaptureError
+from watchkeeper.registry.capture_window import Window
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
-
-    from watchkeeper.registry.capture_window import Window
 
 _CHUNK_BYTES = 1 << 20
 
@@ -38,6 +37,21 @@ def capture_digest(objects: tuple[CaptureObject, ...]) -> str:
     return digest.hexdigest()[:32]
 
 
+def hourly_objects(store: ObjectStore, folder: str, window: "Window") -> Iterator[tuple["Window", ListedObject]]:
+    """Yield what lies below ``{folder}yyyy/mm/dd/hh/`` for the window's hours, in key order; one listing a day."""
+    for day in window.days():
+        for item in store.list(f"{folder}{day.start_path.rpartition('/')[0]}/"):
+            path = item.key[len(folder) :]
+            if path.endswith("/"):
+                continue
+            try:
+                hour = Window.from_start_path("/".join(path.split("/")[:4]))
+            except ValueError:
+                continue
+            if path.count("/") >= 4 and window.start <= hour.start < window.end:
+                yield hour, item
+
+
 class CaptureStore:
     """Captured files below an endpoint's ``DestinationS3Uri``."""
 
@@ -56,6 +70,20 @@ class CaptureStore:
                 if not item.key.endswith("/")
             )
         return tuple(found)
+
+    def list_hours(
+        self, endpoint_name: str, variant: str, window: "Window"
+    ) -> dict["Window", tuple[CaptureObject, ...]]:
+        """Return the captured files of a window by their hour, hours without any left out; one listing a day.
+
+        What does not lie in an hour's folder is no capture.
+        """
+        found: dict[Window, list[CaptureObject]] = {}
+        folder = f"{endpoint_name}/{variant}/"
+        for hour, item in hourly_objects(self.objects, folder, window):
+            full = CaptureObject(self.objects.full_key(item.key), item.etag, item.size, item.last_modified)
+            found.setdefault(hour, []).append(full)
+        return {hour: tuple(items) for hour, items in found.items()}
 
     def open(self, item: CaptureObject) -> CaptureFile:
         """Return the file as a stream, read only when iterated and only as the version that was listed.

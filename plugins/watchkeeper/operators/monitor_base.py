@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     from watchkeeper.aws.alert_record import AlertRecords
     from watchkeeper.aws.baseline_store import BaselineStore
+    from watchkeeper.aws.key_index_store import KeyIndexStore
     from watchkeeper.aws.ledger import Ledger
+    from watchkeeper.aws.merged_store import MergedStore
     from watchkeeper.aws.report_store import ReportStore
     from watchkeeper.registry.deployment_settings import DeploymentSettings
     from watchkeeper.registry.endpoint_spec import EndpointSpec
@@ -106,6 +108,20 @@ class Deployment:
         from watchkeeper.aws.alert_record import AlertRecords
 
         return AlertRecords(*self._place)
+
+    @cached_property
+    def merged(self) -> "MergedStore":
+        """Captures merged with their labels."""
+        from watchkeeper.aws.merged_store import MergedStore
+
+        return MergedStore(*self._place)
+
+    @cached_property
+    def key_indexes(self) -> "KeyIndexStore":
+        """Which ids captures and label objects hold."""
+        from watchkeeper.aws.key_index_store import KeyIndexStore
+
+        return KeyIndexStore(*self._place)
 
     def access_of(self, spec: "EndpointSpec") -> AwsAccess:
         """Return the way to the account and region that hold an endpoint and its capture."""

@@ -16,10 +16,11 @@ from watchkeeper.operators.wait_for_capture import WaitForCaptureSensor
 from watchkeeper.registry.capture_window import Period
 
 _CRONS: dict[Period, str] = {"hourly": "0 * * * *", "daily": "0 0 * * *"}
-_TAGS = ["watchkeeper", "monitoring"]
-_START = datetime(2025, 1, 1, tzinfo=UTC)
+#: What all our DAGs share.
+TAGS = ["watchkeeper", "monitoring"]
+START = datetime(2025, 1, 1, tzinfo=UTC)
 #: Retried twice at least: Airflow 3.3.1 can fail a task that deferred only briefly.
-_DEFAULTS: dict[str, Any] = {
+DEFAULTS: dict[str, Any] = {
     "owner": "watchkeeper",
     "retries": 2,
     "retry_delay": timedelta(seconds=30),
@@ -40,7 +41,8 @@ def _text_param(description: str, **schema: Any) -> Param:
     return Param(None, type=["null", "string"], description=description, **schema)
 
 
-def _endpoints_param(description: str) -> Param:
+def endpoints_param(description: str) -> Param:
+    """Return the param that names endpoints."""
     return Param([], type=["null", "array"], items={"type": "string"}, uniqueItems=True, description=description)
 
 
@@ -52,7 +54,7 @@ def monitor_params(period: Period) -> dict[str, Param]:
             f"Judge the windows from here, instead of the run's own: a whole {unit}, UTC.", format="date-time"
         ),
         "window_end": _text_param("… to here. Give both or neither.", format="date-time"),
-        "endpoints": _endpoints_param("Only these endpoints, by their file's name; all if empty."),
+        "endpoints": endpoints_param("Only these endpoints, by their file's name; all if empty."),
         "act": Param(
             None,
             type=["null", "boolean"],
@@ -71,14 +73,14 @@ def build_monitor_dag(dag_id: str, period: Period, doc_md: str | None) -> DAG:
     with DAG(
         dag_id=dag_id,
         schedule=CronDataIntervalTimetable(_CRONS[period], timezone="UTC"),
-        start_date=_START,
+        start_date=START,
         catchup=False,
         # Runs are independent of each other (S3 settles who wrote first), so a backfill may run in parallel.
         max_active_runs=16,
         dagrun_timeout=timedelta(hours=6),
-        default_args=_DEFAULTS,
+        default_args=DEFAULTS,
         params=monitor_params(period),
-        tags=[*_TAGS, period],
+        tags=[*TAGS, period],
         doc_md=doc_md,
     ) as dag:
         due = DueEndpointsOperator(task_id="due_endpoints", period=period, execution_timeout=timedelta(minutes=10))
@@ -119,13 +121,13 @@ def build_baseline_dag(dag_id: str, doc_md: str | None) -> DAG:
     with DAG(
         dag_id=dag_id,
         schedule=None,
-        start_date=_START,
+        start_date=START,
         catchup=False,
         max_active_runs=4,
         dagrun_timeout=timedelta(hours=6),
-        default_args=_DEFAULTS,
+        default_args=DEFAULTS,
         params={
-            "endpoints": _endpoints_param(
+            "endpoints": endpoints_param(
                 "Make these endpoints' baselines, by their file's name; all whose file names a source if empty."
             ),
             "monitors": Param(
@@ -149,7 +151,7 @@ def build_baseline_dag(dag_id: str, doc_md: str | None) -> DAG:
                 pattern=r"^\d{8}T\d{6}Z-[0-9a-f]{8}$",
             ),
         },
-        tags=[*_TAGS, "baseline"],
+        tags=[*TAGS, "baseline"],
         doc_md=doc_md,
     ) as dag:
         choose = ChooseBaselinesOperator(task_id="choose", execution_timeout=timedelta(minutes=5))

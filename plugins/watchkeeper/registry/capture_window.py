@@ -117,6 +117,18 @@ class Window:
             message = f"got the window name {name!r}; expected one such as '20261120T05-20261120T06'"
             raise ValueError(message) from None
 
+    @classmethod
+    def from_start_path(cls, path: str) -> "Window":
+        """Return the hour of a ``start_path``, as it stands in keys of captures and labels; ValueError else."""
+        try:
+            window = cls.hour_of(datetime.strptime(path, _PATH_FORMAT).replace(tzinfo=UTC))
+        except ValueError:
+            window = None
+        if window is None or window.start_path != path:
+            message = f"got the path {path!r}; expected an hour such as '2026/11/20/05'"
+            raise ValueError(message)
+        return window
+
     @property
     def name(self) -> str:
         """The window in keys: ``20261120T05-20261120T06``."""
@@ -152,6 +164,10 @@ class Window:
     def hours(self) -> tuple["Window", ...]:
         """Return the window's hours, in time order: they cover it without gap or overlap."""
         return tuple(Window(start, start + HOUR) for start in _steps(self.start, self.end, HOUR))
+
+    def days(self) -> tuple["Window", ...]:
+        """Return the UTC days that the window touches, in time order."""
+        return tuple(Window(start, start + DAY) for start in _steps(day_floor(self.start), self.end, DAY))
 
     def previous(self) -> "Window":
         """Return the window of the same length that ends where this one starts."""

@@ -10,6 +10,7 @@ from watchkeeper.registry.alert_spec import AlertSpec
 from watchkeeper.registry.baseline_spec import BaselineSpec
 from watchkeeper.registry.capture_spec import CaptureSpec
 from watchkeeper.registry.capture_window import Period
+from watchkeeper.registry.ground_truth_spec import GroundTruthSpec
 from watchkeeper.registry.monitor_spec import MonitorName, MonitorsSpec
 from watchkeeper.registry.spec_base import EmptyMapping, EndpointName, FromList, RegionName, SpecModel, Text, distinct
 
@@ -56,6 +57,10 @@ class EndpointSpec(SpecModel):
         examples=["3"],
     )
     capture: CaptureSpec = Field(description="Data capture: where it lies and how its columns are called.")
+    ground_truth: GroundTruthSpec | None = Field(
+        default=None,
+        description="The labels: where they lie and how long they are waited for; null for an endpoint without any.",
+    )
     grace_minutes: Annotated[int, Field(ge=0, le=1440)] = Field(
         default=10,
         description="How long to wait after a window's end for capture's last files before judging.",

@@ -48,6 +48,10 @@ class Registry:
         """Return the endpoints that ``monitor`` judges over windows of ``period``, by their id."""
         return tuple(spec for _, spec in sorted(self.endpoints.items()) if spec.watches(monitor, period))
 
+    def labelled(self) -> tuple[EndpointSpec, ...]:
+        """Return the endpoints whose file says where their labels lie, by their id."""
+        return tuple(spec for _, spec in sorted(self.endpoints.items()) if spec.ground_truth is not None)
+
 
 def load_registry(folder: Path) -> Registry:
     """Return the registry of ``folder``: ``_defaults.yaml`` laid under each endpoint's file.

@@ -11,7 +11,7 @@ FINDING_RUNBOOKS = (
 )
 """The kinds of findings; each has a page of its name."""
 
-VERDICT_RUNBOOKS = ("capture_gap", "no_traffic", "too_few", "failed")
+VERDICT_RUNBOOKS = ("capture_gap", "no_traffic", "too_few", "labels_pending", "failed")
 """The verdicts that are explained by themselves. ``violated`` is explained by its worst finding."""
 
 INDEX_PAGE = "README.md"
