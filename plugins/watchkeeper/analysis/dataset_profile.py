@@ -18,6 +18,17 @@ DatasetFormat = Literal["csv", "jsonlines", "parquet"]
 _PARQUET_ROWS = 50_000
 
 
+class RowSink(Protocol):
+    """What takes a dataset in, block by block: a `DatasetProfiler`, or what looks at some columns only."""
+
+    @property
+    def row_count(self) -> int:
+        """Rows taken in so far."""
+
+    def update(self, block: pl.DataFrame, *, tidy: bool = False) -> None:
+        """Add a block of String columns, null for missing."""
+
+
 class FrameLike(Protocol):
     """A pandas data frame, as far as it is looked at."""
 
@@ -46,6 +57,20 @@ def profile_csv(
         when a row has another number of fields than the header, headers differ, or there is no row.
     """
     profiler = DatasetProfiler()
+    read_csv(profiler, files, header=header, columns=columns, block_bytes=block_bytes, on_progress=on_progress)
+    return _state_of(profiler)
+
+
+def read_csv(
+    profiler: RowSink,
+    files: Iterable[CaptureFile],
+    *,
+    header: bool = True,
+    columns: Sequence[str] | None = None,
+    block_bytes: int = BLOCK_BYTES,
+    on_progress: Callable[[int], None] | None = None,
+) -> None:
+    """Hand the rows of CSV files to ``profiler``; see `profile_csv`."""
     names = list(columns) if columns else None
     for file in files:
         blocks = LineBlocks(file.chunks, block_bytes)
@@ -62,7 +87,6 @@ def profile_csv(
             if on_progress is not None:
                 on_progress(profiler.row_count)
         _require_whole(blocks, file.name)
-    return _state_of(profiler)
 
 
 def _whole_records(blocks: LineBlocks) -> Iterator[bytes]:
@@ -99,7 +123,7 @@ def _header(line: str, names: list[str] | None, file: str) -> list[str]:
     return found
 
 
-def _add_csv(profiler: DatasetProfiler, text: str, names: list[str] | None, file: str) -> list[str] | None:
+def _add_csv(profiler: RowSink, text: str, names: list[str] | None, file: str) -> list[str] | None:
     uniform = parse_uniform([text.removesuffix("\n")])
     if uniform is not None:
         frame, tidy = uniform.frame, uniform.tidy
@@ -142,6 +166,18 @@ def profile_json_lines(
         for a line that is no flat object, or when there is no row.
     """
     profiler = DatasetProfiler()
+    read_json_lines(profiler, files, block_bytes=block_bytes, on_progress=on_progress)
+    return _state_of(profiler)
+
+
+def read_json_lines(
+    profiler: RowSink,
+    files: Iterable[CaptureFile],
+    *,
+    block_bytes: int = BLOCK_BYTES,
+    on_progress: Callable[[int], None] | None = None,
+) -> None:
+    """Hand the rows of JSON Lines files to ``profiler``; see `profile_json_lines`."""
     for file in files:
         blocks = LineBlocks(file.chunks, block_bytes)
         number = 0
@@ -158,7 +194,6 @@ def profile_json_lines(
             if on_progress is not None:
                 on_progress(profiler.row_count)
         _require_whole(blocks, file.name)
-    return _state_of(profiler)
 
 
 def _json_row(line: str, file: str, number: int) -> Rows:
@@ -183,6 +218,14 @@ def profile_parquet(
         for a file that is no Parquet, a nested column, or when there is no row.
     """
     profiler = DatasetProfiler()
+    read_parquet(profiler, sources, on_progress=on_progress)
+    return _state_of(profiler)
+
+
+def read_parquet(
+    profiler: RowSink, sources: Iterable[Path | IO[bytes]], *, on_progress: Callable[[int], None] | None = None
+) -> None:
+    """Hand the rows of Parquet files to ``profiler``; see `profile_parquet`."""
     for source in sources:
         name = str(source) if isinstance(source, Path) else "Parquet file"
         try:
@@ -193,7 +236,6 @@ def profile_parquet(
                     on_progress(profiler.row_count)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise DatasetError(name, f"not readable as Parquet ({error})", "Expected flat columns") from error
-    return _state_of(profiler)
 
 
 def profile_frame(frame: FrameLike | pl.DataFrame) -> DatasetState:
@@ -207,11 +249,16 @@ def profile_frame(frame: FrameLike | pl.DataFrame) -> DatasetState:
     DatasetError
         for nested columns, or when there is no row.
     """
-    table = frame if isinstance(frame, pl.DataFrame) else _from_pandas(frame)
     profiler = DatasetProfiler()
+    read_frame(profiler, frame)
+    return _state_of(profiler)
+
+
+def read_frame(profiler: RowSink, frame: FrameLike | pl.DataFrame) -> None:
+    """Hand the rows of a data frame to ``profiler``; see `profile_frame`."""
+    table = frame if isinstance(frame, pl.DataFrame) else _from_pandas(frame)
     for start in range(0, len(table), _PARQUET_ROWS):
         profiler.update(_as_text(table.slice(start, _PARQUET_ROWS), "data frame"))
-    return _state_of(profiler)
 
 
 def _from_pandas(frame: FrameLike) -> pl.DataFrame:

@@ -95,13 +95,16 @@ def _feature(name: str, column: ColumnState) -> FeatureStatistics:
 
 def encode_statistics(statistics: DatasetStatistics) -> bytes:
     """Return the document as the container writes it: field order, number text and layout."""
-    return encode(
-        {
-            "version": 0.0,
-            "dataset": {"item_count": statistics.row_count},
-            "features": [_document(feature) for feature in statistics.features.values()],
-        }
-    )
+    return encode(statistics_document(statistics))
+
+
+def statistics_document(statistics: DatasetStatistics) -> dict[str, object]:
+    """Return the document as plain values, fields in the container's order."""
+    return {
+        "version": 0.0,
+        "dataset": {"item_count": statistics.row_count},
+        "features": [_document(feature) for feature in statistics.features.values()],
+    }
 
 
 def _document(feature: FeatureStatistics) -> dict[str, object]:

@@ -41,6 +41,8 @@ class Check(StrEnum):
     BASELINE_DRIFT = "baseline_drift_check"
     MISSING_COLUMN = "missing_column_check"
     EXTRA_COLUMN = "extra_column_check"
+    LESS_THAN_THRESHOLD = "LessThanThreshold"
+    GREATER_THAN_THRESHOLD = "GreaterThanThreshold"
 
 
 _MEDIUM_EXCESS = 0.05

@@ -1,5 +1,6 @@
 """Model Monitor's ``constraint_violations.json``."""
 
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -24,9 +25,21 @@ def encode_violations(findings: Iterable[Finding]) -> bytes | None:
 
 
 class _Violation(msgspec.Struct):
-    feature_name: str
     constraint_check_type: str
     description: str = ""
+    feature_name: str | None = None
+    metric_name: str | None = None  # of a model's quality; in camelCase
+
+    @property
+    def feature(self) -> str:
+        """What was checked, in our spelling."""
+        if self.feature_name is None and self.metric_name is None:
+            message = "a violation names neither feature_name nor metric_name"
+            raise ValueError(message)
+        return self.feature_name or _CAPITAL.sub(lambda match: f"_{match[0].lower()}", self.metric_name or "")
+
+
+_CAPITAL = re.compile(r"(?<=.)[A-Z]")
 
 
 class _Document(msgspec.Struct):
@@ -40,6 +53,8 @@ _DOCUMENTS = msgspec.json.Decoder(_Document)
 def decode_violations(data: bytes, source: str = "constraint_violations.json") -> list[Finding]:
     """Return the violations in a document of ours or of Model Monitor's; extra fields are ignored.
 
+    Documents of a model's quality have ``metric_name``s, which come back in snake_case.
+
     Raises
     ------
     DocumentError
@@ -48,7 +63,7 @@ def decode_violations(data: bytes, source: str = "constraint_violations.json") -
     try:
         document = _DOCUMENTS.decode(data)
         return [
-            Finding(v.feature_name, Check(v.constraint_check_type), Outcome.VIOLATED, v.description)
+            Finding(v.feature, Check(v.constraint_check_type), Outcome.VIOLATED, v.description)
             for v in document.violations
         ]
     except (msgspec.MsgspecError, ValueError) as error:

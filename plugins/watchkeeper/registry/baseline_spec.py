@@ -1,11 +1,11 @@
 """What an endpoint file says about where its baseline comes from."""
 
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from watchkeeper.registry.spec_base import S3Uri, SpecModel
+from watchkeeper.registry.spec_base import S3Uri, SpecModel, Text
 
 DatasetFormat = Literal["csv", "jsonlines", "parquet"]
 _FORMATS_BY_SUFFIX: dict[str, DatasetFormat] = {
@@ -17,8 +17,8 @@ _FORMATS_BY_SUFFIX: dict[str, DatasetFormat] = {
 }
 
 
-class BaselineSpec(SpecModel):
-    """The baseline's source: a dataset to profile, or Model Monitor's own documents to take over."""
+class BaselineSource(SpecModel):
+    """A dataset to profile, or Model Monitor's own documents to take over."""
 
     dataset: S3Uri | None = Field(
         default=None,
@@ -50,7 +50,7 @@ class BaselineSpec(SpecModel):
         return self.format or _FORMATS_BY_SUFFIX.get(PurePosixPath(self.dataset).suffix.lower())
 
     @model_validator(mode="after")
-    def _one_source(self) -> "BaselineSpec":
+    def _one_source(self) -> Self:
         if (self.import_statistics is None) != (self.import_constraints is None):
             given = "import_statistics" if self.import_statistics else "import_constraints"
             message = f"only {given} is given; give import_statistics and import_constraints together"
@@ -62,3 +62,30 @@ class BaselineSpec(SpecModel):
             message = f"the suffix of {self.dataset!r} does not tell its format; add format: csv, jsonlines or parquet"
             raise ValueError(message)
         return self
+
+
+class ModelQualityBaselineSpec(BaselineSource):
+    """The source of the model quality baseline: labelled predictions, such as those of the validation set."""
+
+    inference_attribute: Text | None = Field(
+        default=None,
+        description="The dataset's column of predictions; null when it is called as in monitors.model_quality.",
+        examples=["prediction"],
+    )
+    probability_attribute: Text | None = Field(
+        default=None,
+        description="The dataset's column of probabilities; null when it is called as in monitors.model_quality.",
+        examples=["probability"],
+    )
+    ground_truth_attribute: Text = Field(
+        default="label", description="The dataset's column of labels.", examples=["label"]
+    )
+
+
+class BaselineSpec(BaselineSource):
+    """The data quality baseline's source, and those of the other monitors by their names."""
+
+    model_quality: ModelQualityBaselineSpec | None = Field(
+        default=None,
+        description="Where the baseline of model quality comes from; null when the baseline DAG is told each time.",
+    )

@@ -102,10 +102,8 @@ class EndpointSpec(SpecModel):
 
     def watches(self, monitor: MonitorName, period: Period) -> bool:
         """Say whether this endpoint is judged by ``monitor`` over windows of ``period``."""
-        if monitor != "data_quality":
-            return False
-        spec = self.monitors.data_quality
-        return spec.enabled and period in spec.periods
+        spec = getattr(self.monitors, monitor, None)
+        return spec is not None and spec.enabled and period in spec.periods
 
     def digest(self, monitor: MonitorName) -> str:
         """Return the SHA-256 (hex) of all that this file contributes to a verdict of ``monitor``.
@@ -124,4 +122,7 @@ class EndpointSpec(SpecModel):
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-_NOT_JUDGING = {"data_quality": {"enabled", "periods", "publish_feature_metrics"}}
+_NOT_JUDGING = {
+    "data_quality": {"enabled", "periods", "publish_feature_metrics"},
+    "model_quality": {"enabled", "periods", "publish_model_metrics"},
+}

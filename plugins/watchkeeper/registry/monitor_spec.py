@@ -4,16 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from watchkeeper.registry.capture_window import Period
-from watchkeeper.registry.spec_base import EmptyMapping, FromList, Share, SpecModel, Text, distinct
+from watchkeeper.registry.model_quality_spec import ModelQualitySpec
+from watchkeeper.registry.spec_base import EmptyMapping, FromList, Periods, Share, SpecModel, Text, distinct
 from watchkeeper.registry.threshold_spec import FeatureSpec, ThresholdSpec
 
 MonitorName = Literal["data_quality", "model_quality", "bias", "explainability"]
 MONITOR_NAMES: tuple[MonitorName, ...] = ("data_quality", "model_quality", "bias", "explainability")
 """Model Monitor's four types; an endpoint file may name those of ``AVAILABLE_MONITORS``."""
-AVAILABLE_MONITORS: tuple[MonitorName, ...] = ("data_quality",)
-
-Periods = Annotated[tuple[Period, ...], FromList, Field(min_length=1), AfterValidator(distinct)]
+AVAILABLE_MONITORS: tuple[MonitorName, ...] = ("data_quality", "model_quality")
 
 
 class DataQualitySpec(SpecModel):
@@ -77,4 +75,8 @@ class MonitorsSpec(SpecModel):
     data_quality: DataQualitySpec = Field(
         default_factory=DataQualitySpec,
         description="Captured columns against the baseline: types, completeness, values, drift.",
+    )
+    model_quality: ModelQualitySpec | None = Field(
+        default=None,
+        description="Predictions against ground truth: recall, errors and the like; null for no such monitor.",
     )

@@ -8,6 +8,8 @@ FINDING_RUNBOOKS = (
     "missing_column_check",
     "extra_column_check",
     "malformed_lines",
+    "LessThanThreshold",
+    "GreaterThanThreshold",
 )
 """The kinds of findings; each has a page of its name."""
 

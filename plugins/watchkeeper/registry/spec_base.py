@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
+
+from watchkeeper.registry.capture_window import Period
 
 ENDPOINT_NAME_PATTERN = r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$"
 """SageMaker's rule for the names of endpoints and variants."""
@@ -59,3 +61,6 @@ def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
         message = f"name each only once: {', '.join(map(repr, repeated[:5]))} stands there twice"
         raise ValueError(message)
     return values
+
+
+Periods = Annotated[tuple[Period, ...], FromList, Field(min_length=1), AfterValidator(distinct)]

@@ -1,0 +1,186 @@
+"""From merged records to a quality state: one pass, in key order, in bounded memory."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import msgspec
+import polars as pl
+
+from watchkeeper.analysis.attribute_path import AttributePath
+from watchkeeper.analysis.capture_profile import SAMPLE_LIMIT, MalformedLines, MalformedSample
+from watchkeeper.analysis.capture_records import CaptureFile, PayloadError
+from watchkeeper.analysis.csv_payload import parse_uniform
+from watchkeeper.analysis.line_blocks import BLOCK_BYTES, LineBlocks
+from watchkeeper.analysis.merged_records import Column, MergedCsvRecord, read_merged_record
+from watchkeeper.analysis.quality_attributes import QualityAttributes
+from watchkeeper.analysis.quality_profiler import QualityProfiler
+from watchkeeper.analysis.quality_state import QualityState, merge_quality_states
+from watchkeeper.analysis.text_scan import count_of
+
+_fast = msgspec.json.Decoder(MergedCsvRecord)
+
+
+@dataclass(frozen=True)
+class QualityProfile:
+    """What a window's labelled rows say.
+
+    ``line_count`` counts all lines, ``record_count`` those that were read. ``state`` is ``None`` when there is no row;
+    rows that were read but cannot be judged are counted in it.
+    """
+
+    state: QualityState | None
+    line_count: int
+    record_count: int
+    malformed: MalformedLines
+
+    @property
+    def row_count(self) -> int:
+        """Rows that can be judged."""
+        return self.state.row_count if self.state else 0
+
+    @property
+    def malformed_share(self) -> float:
+        """Share of the lines that could not be read; 0 for no lines."""
+        return self.malformed.count / self.line_count if self.line_count else 0.0
+
+
+def profile_merged(
+    files: Iterable[CaptureFile],
+    attributes: QualityAttributes,
+    *,
+    block_bytes: int = BLOCK_BYTES,
+    on_progress: Callable[[int], None] | None = None,
+) -> QualityProfile:
+    """Return the profile of all files of merged records, read in the order given.
+
+    A line that is no merged record, whose payloads cannot be read, where an attribute leads nowhere, or whose outputs
+    and labels differ in number, is malformed: counted and sampled by place and reason, and left out. ``on_progress``
+    is told the lines read so far.
+    """
+    reader = _MergedReader(attributes)
+    for file in files:
+        blocks = LineBlocks(file.chunks, block_bytes)
+        line = 1
+        for block in blocks:
+            line += reader.read(block, file.name, line)
+            if on_progress is not None:
+                on_progress(reader.line_count)
+        if blocks.fault:
+            reader.reject(file.name, line, blocks.fault)
+    return reader.finish()
+
+
+def merge_quality_profiles(profiles: Iterable[QualityProfile]) -> QualityProfile:
+    """Return the profile of a day from those of its hours, states folded in the order given.
+
+    Raises
+    ------
+    CaptureError
+        when the hours were read by different attributes.
+    """
+    parts = list(profiles)
+    reasons: Counter[str] = Counter()
+    samples: list[MalformedSample] = []
+    for part in parts:
+        reasons.update(part.malformed.reasons)
+        samples += part.malformed.samples
+    return QualityProfile(
+        merge_quality_states([part.state for part in parts if part.state is not None]),
+        sum(part.line_count for part in parts),
+        sum(part.record_count for part in parts),
+        MalformedLines(reasons.total(), dict(reasons.most_common()), tuple(samples[:SAMPLE_LIMIT])),
+    )
+
+
+class _MergedReader:
+    def __init__(self, attributes: QualityAttributes) -> None:
+        self._attributes = attributes
+        self._profiler = QualityProfiler(attributes)
+        self._reasons: Counter[str] = Counter()
+        self._samples: list[MalformedSample] = []
+        self.line_count = 0
+
+    def reject(self, file: str, line: int, reason: str) -> None:
+        """Count a line that could not be read."""
+        self.line_count += 1
+        self._malformed(file, line, reason)
+
+    def _malformed(self, file: str, line: int, reason: str) -> None:
+        self._reasons[reason] += 1
+        if len(self._samples) < SAMPLE_LIMIT:
+            self._samples.append(MalformedSample(file, line, reason))
+
+    def read(self, block: bytes, file: str, line: int) -> int:
+        """Take in whole lines, the first of which has number ``line``; return how many there were."""
+        return self._read_uniform(block) or self._read_lines(block, file, line)
+
+    def _read_uniform(self, block: bytes) -> int:
+        try:
+            records = _fast.decode_lines(block)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return 0
+        payloads = [record.captureData.endpointOutput or record.captureData.batchTransformOutput for record in records]
+        texts = [payload.data for payload in payloads if payload is not None]
+        if not records or len(texts) != len(records):
+            return 0
+        outputs = parse_uniform(texts)
+        truths = parse_uniform([record.groundTruthData.data for record in records])
+        if outputs is None or truths is None or truths.frame.width != 1 or len(outputs.frame) != len(truths.frame):
+            return 0
+        single = [1] * len(records)
+        if (outputs.rows_per_payload or single) != (truths.rows_per_payload or single):
+            return 0
+        positions = [self._position(path, outputs.frame.width) for path in self._paths()]
+        if any(position is not None and position < 0 for position in positions):
+            return 0
+        self.line_count += len(records)
+        predictions, probabilities = (None if p is None else outputs.frame.to_series(p) for p in positions)
+        self._profiler.update(truths.frame.to_series(0), predictions, probabilities)
+        return count_of(block, "\n") or 1
+
+    def _paths(self) -> tuple[AttributePath | None, AttributePath | None]:
+        return self._attributes.inference, self._attributes.probability
+
+    def _position(self, path: AttributePath | None, width: int) -> int | None:
+        """Return the column's index, ``None`` where none is asked for, -1 where it needs a look line by line."""
+        if path is None:
+            return None
+        names = self._attributes.output_columns
+        position = path.position
+        if position is None:
+            name = path.column_of(names) if names is not None else None
+            position = names.index(name) if names is not None and name is not None else -1
+        return position if position < width else -1
+
+    def _read_lines(self, block: bytes, file: str, first_line: int) -> int:
+        labels: Column = []
+        predictions: Column = []
+        probabilities: Column = []
+        for line, text in enumerate(block.split(b"\n"), first_line):
+            if not text.strip():
+                continue
+            self.line_count += 1
+            try:
+                rows = read_merged_record(text, self._attributes)
+            except PayloadError as error:
+                self._malformed(file, line, str(error))
+                continue
+            labels += rows.labels
+            predictions += rows.predictions or ()
+            probabilities += rows.probabilities or ()
+        named = (_series(labels), _series(predictions), _series(probabilities))
+        inference, probability = self._paths()
+        self._profiler.update(
+            named[0], None if inference is None else named[1], None if probability is None else named[2]
+        )
+        return block.count(b"\n")
+
+    def finish(self) -> QualityProfile:
+        """Return the profile of what was read."""
+        malformed = MalformedLines(self._reasons.total(), dict(self._reasons.most_common()), tuple(self._samples))
+        return QualityProfile(self._profiler.freeze(), self.line_count, self.line_count - malformed.count, malformed)
+
+
+def _series(values: Column) -> pl.Series:
+    return pl.Series(values, dtype=pl.String)
