@@ -156,8 +156,8 @@ def test_the_wording_without_a_deviation() -> None:
 
 
 def test_the_points_of_cloudwatch() -> None:
-    violated = Finding("recall", Check.LESS_THAN_THRESHOLD, Outcome.VIOLATED, "")
-    points = {p.name: p.value for p in quality_points(quality_statistics_of(confused(5, 5, 0, 0)), [violated])}
+    metrics = quality_statistics_of(confused(5, 5, 0, 0)).metrics
+    points = {p.name: p.value for p in quality_points({name: m.value for name, m in metrics.items()}, 1)}
     assert points["recall"] == 0.5
     assert points["recall_best_constant_classifier"] == 1.0
     assert points["total_number_of_violations"] == 1.0

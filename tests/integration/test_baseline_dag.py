@@ -21,7 +21,7 @@ def test_every_endpoint_that_names_a_source_gets_a_baseline(world):
     run = world.run("baseline")
     assert str(run.state) == "success"
     labels = sorted(ti.rendered_map_index for ti in run.get_task_instances() if ti.task_id == "build")
-    assert labels == ["churn", "flights"]
+    assert labels == ["churn data_quality", "flights data_quality"]
     (version,) = versions(world)
     manifest = json.loads(world.read(f"baselines/flights/data_quality/{version}/manifest.json"))
     assert (manifest["row_count"], manifest["source"], manifest["model_version"]) == (

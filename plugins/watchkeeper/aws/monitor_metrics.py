@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 _SUMMARY_NAMES = {"data_quality": "DataQuality", "model_quality": "ModelQuality"}
 _RUN_NAME = "Runs"
 #: Model Monitor's own, so that existing dashboards and alarms go on.
-FEATURE_NAMESPACES = {"data_quality": "aws/sagemaker/Endpoints/data-metrics"}
+FEATURE_NAMESPACES = {
+    "data_quality": "aws/sagemaker/Endpoints/data-metrics",
+    "model_quality": "aws/sagemaker/Endpoints/model-metrics",
+}
 #: CloudWatch refuses older points.
 OLDEST_POINT = timedelta(weeks=2)
 
@@ -30,7 +33,7 @@ def run_namespace(root: str) -> str:
 
 
 def summary_points(result: WindowResult) -> list[dict[str, Any]]:
-    """Return the window's summary: rows, violations, worst distance with its feature's rank, analysis time.
+    """Return the window's summary: rows, violations, worst distance, its feature's rank, label coverage, time taken.
 
     Dimensions are Endpoint, Variant and MonitoringSchedule; the timestamp is the window's start, as Model Monitor's.
     What is not known is left out, never sent as a zero.
@@ -39,6 +42,7 @@ def summary_points(result: WindowResult) -> list[dict[str, Any]]:
         ("RowCount", result.row_count, "Count"),
         ("ViolationCount", result.violated_count if result.verdict in {"ok", "violated"} else None, "Count"),
         ("WorstDistance", result.worst_distance, "None"),
+        ("LabelCoverage", result.label_coverage, "None"),
         ("WorstDistanceFeatureRank", result.worst_distance_rank, "None"),
         ("AnalysisTime", result.analysis_seconds, "Seconds"),
     )
@@ -67,6 +71,18 @@ def feature_points(result: WindowResult, statistics: bytes | None) -> list[dict[
         _point(metric.name, dimensions, result, **_figures(metric.value))
         for metric in feature_metrics(known, result.distances)
     ]
+
+
+def model_points(result: WindowResult) -> list[dict[str, Any]]:
+    """Return Model Monitor's metrics of a judged model: every metric, and the number of violations."""
+    from watchkeeper.analysis.quality_points import quality_points
+
+    if result.verdict not in {"ok", "violated"}:
+        return []
+    schedule = ReportStore.schedule(result.endpoint, result.monitor, result.period)
+    dimensions = _dimensions(Endpoint=result.endpoint_name, MonitoringSchedule=schedule)
+    found = quality_points(result.metrics, result.violated_count)
+    return [_point(point.name, dimensions, result, Value=point.value) for point in found]
 
 
 def _figures(value: "float | StatisticSet") -> dict[str, Any]:

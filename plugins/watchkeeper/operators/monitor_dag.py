@@ -14,6 +14,7 @@ from watchkeeper.operators.publish_report import PublishReportOperator
 from watchkeeper.operators.verify_run import VerifyRunOperator
 from watchkeeper.operators.wait_for_capture import WaitForCaptureSensor
 from watchkeeper.registry.capture_window import Period
+from watchkeeper.registry.monitor_spec import AVAILABLE_MONITORS
 
 _CRONS: dict[Period, str] = {"hourly": "0 * * * *", "daily": "0 0 * * *"}
 #: What all our DAGs share.
@@ -131,11 +132,11 @@ def build_baseline_dag(dag_id: str, doc_md: str | None) -> DAG:
                 "Make these endpoints' baselines, by their file's name; all whose file names a source if empty."
             ),
             "monitors": Param(
-                ["data_quality"],
-                type="array",
-                items={"type": "string", "enum": ["data_quality"]},
-                minItems=1,
-                description="For these monitors.",
+                [],
+                type=["null", "array"],
+                items={"type": "string", "enum": list(AVAILABLE_MONITORS)},
+                uniqueItems=True,
+                description="For these monitors; all whose source the endpoint's file names if empty.",
             ),
             "dataset": _text_param("S3 URI of the dataset, instead of the file's; for exactly one endpoint."),
             "format": Param(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, AssetAlias, conf
 
 from watchkeeper.operators.due_endpoints import find_due_work
-from watchkeeper.operators.ripe_windows import find_ripe_work, read_label_scope
 from watchkeeper.operators.endpoint_analysis import period_of
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator, failing_at_once
+from watchkeeper.operators.ripe_windows import find_ripe_work, read_label_scope
 from watchkeeper.operators.run_window import RunScope, read_scope
 from watchkeeper.registry.capture_window import Period, Window
 from watchkeeper.registry.monitor_spec import LABEL_MONITORS, MonitorName
@@ -127,9 +127,7 @@ class PublishReportOperator(MonitorOperator):
 
         def read(due: "tuple[EndpointSpec, str, Window]") -> "WindowResult | None":
             spec, variant, window = due
-            return deployment.reports.read_result(
-                spec.registry_id, variant, self.monitor, period_of(window), window
-            )
+            return deployment.reports.read_result(spec.registry_id, variant, self.monitor, period_of(window), window)
 
         with ThreadPoolExecutor(_READERS) as readers:
             found = list(readers.map(read, wanted))
@@ -152,7 +150,9 @@ class PublishReportOperator(MonitorOperator):
         from watchkeeper.operators.monitor_analysis import analysis_of
 
         reason = f"no result was written in run {scope.run_id or 'of this task'}: see the log of task analyze"
-        analysis = analysis_of(self.monitor)(deployment, spec, scope.run_id, scope.baseline, self.log.info, self.log.warning)
+        analysis = analysis_of(self.monitor)(
+            deployment, spec, scope.run_id, scope.baseline, self.log.info, self.log.warning
+        )
         return analysis.record_failure(variant, window, reason)
 
     def _record(

@@ -11,6 +11,7 @@ from watchkeeper.aws.monitor_metrics import (
     FEATURE_NAMESPACES,
     feature_points,
     is_too_old,
+    model_points,
     summary_namespace,
     summary_points,
 )
@@ -146,14 +147,19 @@ def put_monitor_metrics(
         claims.append(claim)
         root = deployment.settings.metrics_namespace
         points.setdefault(summary_namespace(root, result.monitor), []).extend(summary_points(result))
-        if deployment.registry.require(result.endpoint).monitors.data_quality.publish_feature_metrics:
-            points.setdefault(FEATURE_NAMESPACES[result.monitor], []).extend(_feature_points(deployment, result))
+        points.setdefault(FEATURE_NAMESPACES[result.monitor], []).extend(_own_points(deployment, result))
     if too_old:
         warn(f"{too_old} windows are older than two weeks: CloudWatch takes no points of them")
     return _put_all(deployment, points, claims, warn)
 
 
-def _feature_points(deployment: Deployment, result: "WindowResult") -> list[dict[str, Any]]:
+def _own_points(deployment: Deployment, result: "WindowResult") -> list[dict[str, Any]]:
+    """Return Model Monitor's own metrics of a result, where the endpoint's file asks for them."""
+    monitors = deployment.registry.require(result.endpoint).monitors
+    if result.monitor == "model_quality":
+        return model_points(result) if monitors.model_quality and monitors.model_quality.publish_model_metrics else []
+    if not monitors.data_quality.publish_feature_metrics:
+        return []
     window = Window.from_name(result.window)
     statistics = deployment.reports.read_document(
         result.endpoint, result.variant, result.monitor, result.period, window, "statistics.json"

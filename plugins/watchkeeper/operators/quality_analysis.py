@@ -15,7 +15,6 @@ from watchkeeper.analysis.quality_statistics import decode_quality_statistics
 from watchkeeper.aws.report_store import StateFacts
 from watchkeeper.aws.window_result import WindowResult, verdict_digest, with_fields
 from watchkeeper.errors import DocumentError
-from watchkeeper.operators.ripe_windows import merge_digest_of
 from watchkeeper.operators.endpoint_analysis import EndpointAnalysis, period_of
 from watchkeeper.operators.quality_rules import (
     quality_attributes,
@@ -23,6 +22,7 @@ from watchkeeper.operators.quality_rules import (
     quality_result,
     quality_rules,
 )
+from watchkeeper.operators.ripe_windows import merge_digest_of
 from watchkeeper.operators.window_judgement import code_version
 from watchkeeper.registry.capture_window import Window
 from watchkeeper.registry.label_ripeness import LabelRipeness, label_ripeness

@@ -1,6 +1,7 @@
 """Builds the model quality DAG. Pure: nothing is asked of AWS, the database or the clock."""
 
 from datetime import timedelta
+from typing import Final
 
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, TriggerRule
 
@@ -11,7 +12,7 @@ from watchkeeper.operators.publish_report import PublishReportOperator
 from watchkeeper.operators.ripe_windows import RipeWindowsOperator
 from watchkeeper.operators.verify_run import VerifyRunOperator
 
-_MONITOR = "model_quality"
+_MONITOR: Final = "model_quality"
 
 
 def build_quality_dag(dag_id: str, doc_md: str | None) -> DAG:

@@ -1,4 +1,4 @@
-"""Between registry and analysis, which do not know each other: model quality's part of a file, a judgement as a result."""
+"""Between registry and analysis, which do not know each other: model quality's rules, its judgement as a result."""
 
 from typing import TYPE_CHECKING
 
@@ -19,17 +19,8 @@ if TYPE_CHECKING:
 
 def quality_attributes(spec: "EndpointSpec") -> QualityAttributes:
     """Return where an endpoint's file says that predictions and labels stand."""
-    monitor = spec.model_quality
-    return QualityAttributes(
-        problem_type=ProblemType(monitor.problem_type),
-        inference_attribute=monitor.inference_attribute,
-        probability_attribute=monitor.probability_attribute,
-        ground_truth_attribute=monitor.ground_truth_attribute,
-        probability_threshold=monitor.probability_threshold,
-        positive_label=monitor.positive_label,
-        negative_label=monitor.negative_label,
-        output_columns=spec.capture.output_columns,
-    )
+    given = spec.model_quality.attributes(spec.capture.output_columns)
+    return QualityAttributes(**given | {"problem_type": ProblemType(given["problem_type"])})
 
 
 def quality_rules(spec: "EndpointSpec") -> QualityRules:

@@ -1,4 +1,4 @@
-"""Finds which windows can be judged, or judged anew, because of the labels that have come or the time that has passed."""
+"""Finds which windows can be judged, or judged anew, by the labels that have come or the time that has passed."""
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -81,8 +81,8 @@ def find_ripe_work(deployment: Deployment, scope: RunScope, monitor: MonitorName
     """Return each endpoint's windows that are due, oldest first; endpoints without any are left out."""
     specs = [
         spec
-        for spec in deployment.registry.labelled(monitor)
-        if not scope.endpoints or spec.registry_id in scope.endpoints
+        for spec in deployment.registry.labelled()
+        if spec.periods_of(monitor) and (not scope.endpoints or spec.registry_id in scope.endpoints)
     ]
     if scope.windows:
         asked = [(spec, [w for w in scope.windows if w.period in spec.periods_of(monitor)]) for spec in specs]
@@ -126,9 +126,7 @@ def _due_windows(
     return tuple(ordered)
 
 
-def _settled_windows(
-    spec: "EndpointSpec", monitor: MonitorName, span: Window, now: "datetime"
-) -> Iterator[Window]:
+def _settled_windows(spec: "EndpointSpec", monitor: MonitorName, span: Window, now: "datetime") -> Iterator[Window]:
     for period in spec.periods_of(monitor):
         for window in windows_between(period, span.start, span.end):
             if settled_at(window, spec.grace_minutes) <= now:

@@ -11,6 +11,7 @@ from watchkeeper.registry.baseline_spec import BaselineSpec
 from watchkeeper.registry.capture_spec import CaptureSpec
 from watchkeeper.registry.capture_window import Period
 from watchkeeper.registry.ground_truth_spec import GroundTruthSpec
+from watchkeeper.registry.model_quality_spec import ModelQualitySpec
 from watchkeeper.registry.monitor_spec import MonitorName, MonitorsSpec
 from watchkeeper.registry.spec_base import EmptyMapping, EndpointName, FromList, RegionName, SpecModel, Text, distinct
 
@@ -100,10 +101,33 @@ class EndpointSpec(SpecModel):
         """Return the S3 URI, with its last slash, under which a variant's capture lies by yyyy/mm/dd/hh."""
         return f"{self.capture.s3_uri}/{self.endpoint_name}/{variant}/"
 
+    @model_validator(mode="after")
+    def _labels_for_who_needs_them(self) -> "EndpointSpec":
+        if self.monitors.model_quality is not None and self.ground_truth is None:
+            message = "monitors.model_quality judges by labels; add ground_truth with the s3_uri where they lie"
+            raise ValueError(message)
+        return self
+
+    @property
+    def labels(self) -> GroundTruthSpec:
+        """Where the labels lie; only of an endpoint that has some (``Registry.labelled``)."""
+        assert self.ground_truth is not None, self.registry_id  # noqa: S101
+        return self.ground_truth
+
+    @property
+    def model_quality(self) -> ModelQualitySpec:
+        """The model quality monitor's rules; only of an endpoint that it watches."""
+        assert self.monitors.model_quality is not None, self.registry_id  # noqa: S101
+        return self.monitors.model_quality
+
+    def periods_of(self, monitor: MonitorName) -> tuple[Period, ...]:
+        """Return the periods that ``monitor`` judges this endpoint over; none if it does not watch it."""
+        spec = getattr(self.monitors, monitor, None)
+        return spec.periods if spec is not None and spec.enabled else ()
+
     def watches(self, monitor: MonitorName, period: Period) -> bool:
         """Say whether this endpoint is judged by ``monitor`` over windows of ``period``."""
-        spec = getattr(self.monitors, monitor, None)
-        return spec is not None and spec.enabled and period in spec.periods
+        return period in self.periods_of(monitor)
 
     def digest(self, monitor: MonitorName) -> str:
         """Return the SHA-256 (hex) of all that this file contributes to a verdict of ``monitor``.

@@ -12,6 +12,8 @@ MonitorName = Literal["data_quality", "model_quality", "bias", "explainability"]
 MONITOR_NAMES: tuple[MonitorName, ...] = ("data_quality", "model_quality", "bias", "explainability")
 """Model Monitor's four types; an endpoint file may name those of ``AVAILABLE_MONITORS``."""
 AVAILABLE_MONITORS: tuple[MonitorName, ...] = ("data_quality", "model_quality")
+LABEL_MONITORS = frozenset({"model_quality"})
+"""Monitors that judge a window by its labels, which come later."""
 
 
 class DataQualitySpec(SpecModel):
