@@ -59,8 +59,8 @@ lint: setup ## Lint, check the format, the types and the layers
 	@$(PYTHON) -m mypy
 	@.venv/bin/lint-imports
 
-bench: setup ## Measure the analysis beside its limits and peers (several minutes; ARGS=... goes to the benchmark)
-	@$(PYTHON) -m benchmarks $(ARGS)
+bench: setup ## Measure the analysis beside its limits and peers (several minutes; SUITE=merge for labels; ARGS=...)
+	@$(PYTHON) -m benchmarks$(if $(SUITE),.$(SUITE)) $(ARGS)
 
 clean: ## Remove the environments and everything made at run time
 	rm -rf .venv .venv-* .demo .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

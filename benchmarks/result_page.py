@@ -85,7 +85,7 @@ def _target(what: str, found: float, relation: str, limit: float, unit: str) -> 
     return f"- {verdict}: {what}: {found:,.{digits}f} {unit} (wanted {relation} {limit:,g} {unit})".replace(" )", ")")
 
 
-def write_page(page: Path, lines: Iterable[str]) -> None:
+def write_page(page: Path, lines: Iterable[str], *, begin: str = BEGIN, end: str = END) -> None:
     """Put the lines between the page's markers, and leave the rest of the page alone.
 
     Raises
@@ -93,9 +93,9 @@ def write_page(page: Path, lines: Iterable[str]) -> None:
     ValueError
         when the page lacks its markers.
     """
-    head, begin, rest = page.read_text().partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        message = f"{page}: the lines {BEGIN!r} and {END!r} were expected"
+    head, found, rest = page.read_text().partition(begin)
+    _, ended, tail = rest.partition(end)
+    if not found or not ended:
+        message = f"{page}: the lines {begin!r} and {end!r} were expected"
         raise ValueError(message)
-    page.write_text("\n\n".join([head + BEGIN, *(line.strip("\n") for line in lines), END + tail]))
+    page.write_text("\n\n".join([head + begin, *(line.strip("\n") for line in lines), end + tail]))

@@ -39,6 +39,7 @@ class Labelled:
     def __init__(self, place, end):
         self.place = place
         self.end = end
+        self.store = place.deployment.merged
 
     def hour(self, ago):
         """Return the complete hour so many hours before the newest."""
@@ -56,20 +57,19 @@ class Labelled:
         return key
 
     def manifest(self, hour, variant="AllTraffic"):
-        return self.place.deployment.merged.read_manifest("flights", variant, hour)
+        return self.store.read_manifest("flights", variant, hour)
 
     def merged(self, hour, variant="AllTraffic"):
         """Return the labels of an hour's merged records by event id, read as a reader does."""
-        deployment = self.place.deployment
         found = {}
-        for part in deployment.merged.open_parts(self.manifest(hour, variant)):
+        for part in self.store.open_parts(self.manifest(hour, variant)):
             for line in b"".join(part.chunks).splitlines():
                 record = json.loads(line)
                 found[record["eventMetadata"]["eventId"]] = record["groundTruthData"]["data"]
         return found
 
     def summary(self):
-        return self.place.deployment.merged.read_summary("flights")[0]
+        return self.store.read_summary("flights")[0]
 
     def stored(self, folder="merged/"):
         listed = self.place.s3.list_objects_v2(Bucket=BUCKET, Prefix=f"wk/{folder}").get("Contents", [])

@@ -1,15 +1,16 @@
 """The merge of an endpoint's labels: late ones, other writers, kills, and nothing twice."""
 
-from datetime import UTC, datetime, timedelta
+import contextlib
+import gzip
+from datetime import UTC, datetime
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from botocore.client import BaseClient
 
 from tests.operators.conftest import BUCKET, context
 from tests.operators.label_lines import Labelled, capture_text, label_text
-from watchkeeper.aws.merged_store import MergedStore
 from watchkeeper.operators.due_labels import DueLabelsOperator
-from watchkeeper.operators.endpoint_merge import EndpointMerge
 from watchkeeper.operators.merge_ground_truth import MergeGroundTruthOperator
 from watchkeeper.operators.publish_merges import MERGED, MERGED_ALIAS, PublishMergesOperator
 from watchkeeper.registry.capture_window import HOUR, Window
@@ -30,6 +31,17 @@ def run(run_id="r1", endpoints=("flights",), **fields):
 
 def report(run_id="r1", **fields):
     return PublishMergesOperator(task_id="report").execute(context(run={"run_id": run_id}, **fields))
+
+
+def before_each_call(monkeypatch, tell):
+    """Let ``tell`` see the operation and key of every call to AWS before it is made."""
+    call = BaseClient._make_api_call
+
+    def told(self, operation, params):
+        tell(operation, params.get("Key", ""))
+        return call(self, operation, params)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", told)
 
 
 def test_an_hour_is_merged_and_a_second_run_writes_nothing(labelled):
@@ -62,13 +74,10 @@ def test_a_late_label_changes_its_own_hour_only_and_captures_of_others_are_not_r
     kept = labelled.manifest(late)
     old = labelled.parts(early)
     labelled.label(labelled.hour(1), ["a"])
-    from watchkeeper.aws.capture_store import CaptureStore
-
-    opened = []
-    opens = CaptureStore.open
-    monkeypatch.setattr(CaptureStore, "open", lambda self, item: opened.append(item.key) or opens(self, item))
+    read = []
+    before_each_call(monkeypatch, lambda operation, key: read.append(key) if operation == "GetObject" else None)
     run("r2")
-    assert [key for key in opened if key.startswith("capture/")] == [
+    assert [key for key in read if key.startswith("capture/")] == [
         f"capture/flights-delay/AllTraffic/{early.start_path}/a.jsonl"
     ]
     assert labelled.merged(early) == {"a": "1"}
@@ -171,41 +180,30 @@ def test_malformed_lines_are_counted_and_told_without_their_payload(labelled, ca
     assert "secret" not in told
 
 
-@pytest.mark.parametrize("after", range(1, 12))
-def test_a_run_killed_after_any_write_is_made_good_by_the_next(labelled, monkeypatch, after):
+@pytest.mark.parametrize("after", range(12))
+def test_a_run_killed_before_any_write_is_made_good_by_the_next(labelled, monkeypatch, after):
     hours = [labelled.hour(9), labelled.hour(8)]
     for hour in hours:
         labelled.capture(hour, [f"{hour.name}-{number}" for number in range(3)])
     labelled.label(labelled.hour(7), [f"{hour.name}-0" for hour in hours])
     run("r0")
     labelled.label(labelled.hour(6), [f"{hour.name}-1" for hour in hours])
-    from watchkeeper.aws.object_store import ObjectStore
+    left = [after]
 
-    done = []
-    writes, deletes = ObjectStore.write, ObjectStore.delete
-
-    def counted(call):
-        def step(self, key, *arguments, **options):
-            if len(done) == after:
+    def kill(operation, _key):
+        if operation in {"PutObject", "DeleteObject"}:
+            left[0] -= 1
+            if left[0] == -1:
                 raise KeyboardInterrupt
-            done.append(key)
-            return call(self, key, *arguments, **options)
 
-        return step
-
-    monkeypatch.setattr(ObjectStore, "write", counted(writes))
-    monkeypatch.setattr(ObjectStore, "delete", counted(deletes))
-    try:
+    with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        before_each_call(patch, kill)
         run("r1")
-    except KeyboardInterrupt:
-        for hour in hours:
-            assert len(labelled.merged(hour)) == labelled.manifest(hour).matched_count
-    monkeypatch.setattr(ObjectStore, "write", writes)
-    monkeypatch.setattr(ObjectStore, "delete", deletes)
+    for hour in hours:
+        assert len(labelled.merged(hour)) == labelled.manifest(hour).matched_count
     run("r1")
     for hour in hours:
         assert set(labelled.merged(hour)) == {f"{hour.name}-0", f"{hour.name}-1"}
-        assert labelled.parts(hour) >= {part.name for part in labelled.manifest(hour).parts}
     assert report("r1")["changed"] == {"flights": 2}
 
 
@@ -213,16 +211,15 @@ def test_two_runs_at_once_end_with_the_newest_inputs(labelled, monkeypatch):
     hour = labelled.hour(9)
     labelled.capture(hour, ["a", "b"])
     labelled.label(labelled.hour(8), ["a"])
-    merge, inner = MergedStore.write_hour, []
+    inner = []
 
-    def interrupted(self, manifest, files, known):
-        if not inner:
+    def interfere(operation, key):
+        if operation == "PutObject" and key.endswith(".c000.jsonl") and not inner:
             inner.append(True)
             labelled.label(labelled.hour(7), ["b"])
             run("other")
-        return merge(self, manifest, files, known)
 
-    monkeypatch.setattr(MergedStore, "write_hour", interrupted)
+    before_each_call(monkeypatch, interfere)
     run("mine")
     assert labelled.merged(hour) == {"a": "1", "b": "1"}
     assert labelled.manifest(hour).run_id == "other"
@@ -233,16 +230,16 @@ def test_an_object_that_changes_while_it_is_read_is_read_again(labelled, monkeyp
     hour = labelled.hour(9)
     labelled.capture(hour, ["a"])
     labelled.label(labelled.hour(8), ["a"])
-    index, inner = EndpointMerge._write_batch, []
+    inner = []
 
-    def meanwhile(self, batch, search):
-        if not inner:
+    def rewrite(operation, key):
+        if operation == "PutObject" and "/_labels/" in key and not inner:
             inner.append(True)
             labelled.label(labelled.hour(8), ["a"], data="0")
-        return index(self, batch, search)
 
-    monkeypatch.setattr(EndpointMerge, "_write_batch", meanwhile)
+    before_each_call(monkeypatch, rewrite)
     run()
+    assert inner
     assert labelled.merged(hour) == {"a": "0"}
 
 
@@ -332,8 +329,6 @@ def test_a_damaged_index_is_made_again(labelled):
 
 
 def test_gzip_captures_and_a_whole_day_in_one_label_object(labelled):
-    import gzip
-
     hours = [labelled.hour(ago) for ago in range(30, 6, -1)]
     for hour in hours:
         key = f"capture/flights-delay/AllTraffic/{hour.start_path}/a.jsonl.gz"
@@ -345,4 +340,3 @@ def test_gzip_captures_and_a_whole_day_in_one_label_object(labelled):
         "flights", "AllTraffic", Window(hours[0].start, hours[-1].end)
     )
     assert (window.captured_count, window.matched_count, window.coverage, len(window.manifests)) == (120, 120, 1.0, 24)
-    assert labelled.end.start - timedelta(hours=2) == labelled.hour(2).start
