@@ -76,8 +76,8 @@ def _payload(side: dict[str, Any] | None) -> PayloadView | None:
 def preprocessed_files(job: ContainerJob, paths: Sequence[Path]) -> Iterator[CaptureFile]:
     """Yield each file as JSON Lines of the columns that ``preprocess_handler`` returned, in order.
 
-    Of captures the handler gets the record, of a CSV dataset each line as text. What it returns becomes one row; an
-    empty list drops the record; a list of mappings becomes several rows.
+    Of captures and merged records the handler gets the record, of a CSV dataset each line as text. What it returns
+    becomes one row; an empty list drops the record; a list of mappings becomes several rows.
     """
     handler = _handler(job)
     for path in paths:
@@ -102,7 +102,7 @@ def _rows(job: ContainerJob, path: Path, handler: Callable[[Any], Any]) -> Itera
             if not line.strip() or (job.kind == "csv" and job.csv_header and number == 1):
                 continue
             try:
-                given = InferenceRecord(json.loads(line)) if job.kind == "capture" else line.decode()
+                given = InferenceRecord(json.loads(line)) if job.kind in {"capture", "merged"} else line.decode()
                 returned = handler(given)
             except Exception as error:
                 place = f"{path.name}, line {number}"
