@@ -332,7 +332,7 @@ def test_a_window_of_mostly_malformed_lines_fails_and_quotes_no_payload(
         ({"dataset_format": "csv"}, "dataset_format"),
         ({"dataset_format": '{"avro":{}}'}, "avro"),
         ({"dataset_format": '{"csv":{}}', "dataset_source": "/opt/ml/nowhere"}, "dataset_source"),
-        ({"dataset_format": '{"csv":{}}', "analysis_type": "MODEL_QUALITY"}, "analysis_type"),
+        ({"dataset_format": '{"csv":{}}', "analysis_type": "MODEL_BIAS"}, "analysis_type"),
         ({"dataset_format": '{"csv":{}}', "watchkeeper_dialect": "loose"}, "watchkeeper_dialect"),
         ({"dataset_format": '{"csv":"x"}'}, "dataset_format"),
         ({"dataset_format": '{"csv":{"output_columns_position":[]}}'}, "output_columns_position"),

@@ -1,4 +1,4 @@
-"""Model Monitor's container contract for data quality: environment variables in, documents out.
+"""Model Monitor's container contract for data quality and model quality: environment variables in, documents out.
 
 Run as ``python -m watchkeeper.container [--root DIR]`` or ``watchkeeper-analyze``. Exit status 0 when the analysis ran,
 violations or not; 1 when it could not, with the reason on standard error and in ``output/message``.
@@ -11,15 +11,12 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 # One thread each, read when they are first imported: these vectors are short, and threads would mostly wait for one
 # another (a tenth of the CPU seconds). Who wants more runs more windows side by side.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
-
-import msgspec
 
 from watchkeeper.analysis.capture_profile import CaptureProfile, MalformedLines, profile_capture
 from watchkeeper.analysis.capture_records import CaptureFile, CaptureSchema
@@ -33,11 +30,11 @@ from watchkeeper.analysis.finding import Finding, Outcome, Verdict
 from watchkeeper.analysis.judgement import Judgement, JudgementRules, judge
 from watchkeeper.analysis.violation_report import encode_violations
 from watchkeeper.container_job import ContainerJob, open_file, read_job
+from watchkeeper.container_output import exit_message, progress, say, write_file, write_metric_lines, write_violations
+from watchkeeper.container_quality import analyze_quality
 from watchkeeper.errors import ContainerContractError, WatchkeeperError
 
 _MESSAGE_FILE = "output/message"
-_METRICS_FILE = "output/metrics/cloudwatch/cloudwatch_metrics.jsonl"
-_NO_VIOLATIONS = "Completed: Job completed successfully with no violations."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,26 +50,28 @@ def run(environment: Mapping[str, str], root: Path) -> int:
     try:
         message = _analyze(read_job(environment, root))
     except WatchkeeperError as error:
-        _say(f"error: {error}")
-        _write(root / _MESSAGE_FILE, f"Failed: {error}".encode())
+        say(f"error: {error}")
+        write_file(root / _MESSAGE_FILE, f"Failed: {error}".encode())
         return 1
     except Exception as error:  # noqa: BLE001 - whatever happens, the platform needs its message
         # Where it happened, but not the exception's own text: it may quote a value of the dataset.
         name = type(error).__name__
-        _say(f"{''.join(traceback.format_tb(error.__traceback__))}error: {name}; please report this")
-        _write(root / _MESSAGE_FILE, f"Failed: {name}".encode())
+        say(f"{''.join(traceback.format_tb(error.__traceback__))}error: {name}; please report this")
+        write_file(root / _MESSAGE_FILE, f"Failed: {name}".encode())
         return 1
-    _say(message)
-    _write(root / _MESSAGE_FILE, message.encode())
+    say(message)
+    write_file(root / _MESSAGE_FILE, message.encode())
     return 0
 
 
 def _analyze(job: ContainerJob) -> str:
+    if job.quality is not None:
+        return analyze_quality(job, job.quality)
     started = time.monotonic()
     baseline = _baseline(job)
     profile = _profile(job, baseline)
     for reason, count in profile.malformed.reasons.items():
-        _say(f"malformed: {count} lines: {reason}")
+        say(f"malformed: {count} lines: {reason}")
     if profile.state is None and not profile.malformed.count:
         return "Completed: Job completed successfully; the window holds no rows, so there was nothing to judge."
     judgement = _judge(job, profile, baseline)
@@ -86,19 +85,16 @@ def _analyze(job: ContainerJob) -> str:
         from watchkeeper.container_scripts import run_postprocessor
 
         run_postprocessor(job.postprocessor)
-    _say(f"{profile.row_count} rows of {len(statistics.features)} columns in {time.monotonic() - started:.2f} s")
+    say(f"{profile.row_count} rows of {len(statistics.features)} columns in {time.monotonic() - started:.2f} s")
     if judgement.verdict is Verdict.TOO_FEW:
         return f"Completed: Job completed successfully; not judged: {judgement.reason}."
-    count = sum(finding.outcome is Outcome.VIOLATED for finding in judgement.findings)
-    if not count:
-        return _NO_VIOLATIONS
-    return f"CompletedWithViolations: Job completed successfully with {count} violations."
+    return exit_message(sum(finding.outcome is Outcome.VIOLATED for finding in judgement.findings))
 
 
 def _profile(job: ContainerJob, baseline: Baseline | None) -> CaptureProfile:
     paths = job.files()
     if job.kind == "parquet":
-        state = profile_parquet(paths, on_progress=_progress)
+        state = profile_parquet(paths, on_progress=progress)
         return CaptureProfile(state, state.row_count, state.row_count, MalformedLines())
     files: Iterator[CaptureFile] = map(open_file, paths)
     if job.preprocessor is not None:
@@ -111,12 +107,12 @@ def _profile(job: ContainerJob, baseline: Baseline | None) -> CaptureProfile:
             output_columns_position=job.output_columns_position,
             sides=job.capture_sides,
         )
-        return profile_capture(files, schema, on_progress=_progress)
+        return profile_capture(files, schema, on_progress=progress)
     if job.kind == "csv" and job.preprocessor is None:
         columns = None if job.csv_header else _baseline_columns(baseline)
-        state = profile_csv(files, header=job.csv_header, columns=columns, on_progress=_progress)
+        state = profile_csv(files, header=job.csv_header, columns=columns, on_progress=progress)
     else:
-        state = profile_json_lines(files, on_progress=_progress)
+        state = profile_json_lines(files, on_progress=progress)
     return CaptureProfile(state, state.row_count, state.row_count, MalformedLines())
 
 
@@ -144,71 +140,22 @@ def _write_documents(job: ContainerJob, statistics: DatasetStatistics, findings:
     config = MonitoringConfig()
     if job.categorical_drift_method:
         config = replace(config, categorical_drift_method=job.categorical_drift_method)
-    _write(job.output / "statistics.json", encode_statistics(statistics))
-    _write(job.output / "constraints.json", encode_constraints(suggest_constraints(statistics, config)))
-    violations = encode_violations(findings)
-    target = job.output / "constraint_violations.json"
-    if violations is None:
-        target.unlink(missing_ok=True)
-    else:
-        _write(target, violations)
+    write_file(job.output / "statistics.json", encode_statistics(statistics))
+    write_file(job.output / "constraints.json", encode_constraints(suggest_constraints(statistics, config)))
+    write_violations(job, encode_violations(findings))
 
 
 def _write_metrics(job: ContainerJob, statistics: DatasetStatistics, findings: Sequence[Finding]) -> None:
-    """Write the file that the platform publishes: one JSON object a line (`Endpoint`, `MonitoringSchedule`)."""
-    names = {"Endpoint": job.endpoint_name, "MonitoringSchedule": job.schedule_name}
-    dimensions = [{"Name": name, "Value": value} for name, value in names.items() if value]
-    moment = job.metric_time or job.start
-    if moment is None:
-        raise ContainerContractError(
-            "metric_time", "neither it nor start_time is set", "Set one, or publish_cloudwatch_metrics=Disabled"
-        )
-    lines = []
-    for metric in feature_metrics(statistics, drift_distances(findings)):
-        line: dict[str, object] = {
-            "MetricName": metric.name,
-            "Timestamp": _timestamp(moment),
-            "Dimensions": dimensions,
-        }
-        match metric.value:
-            case StatisticSet(count, total, minimum, maximum):
-                line["StatisticValues"] = {"SampleCount": count, "Sum": total, "Minimum": minimum, "Maximum": maximum}
-            case value:
-                line["Value"] = value
-        lines.append(msgspec.json.encode(line))
-    _write(job.root / _METRICS_FILE, b"".join(line + b"\n" for line in lines))
+    metrics = feature_metrics(statistics, drift_distances(findings))
+    write_metric_lines(job, ((metric.name, _figures(metric.value)) for metric in metrics))
 
 
-def _timestamp(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees all of it or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_bytes(data)
-    draft.replace(path)
-
-
-class _Progress:
-    """Says how far a long run is, once in ten seconds."""
-
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-
-    def __call__(self, rows: int) -> None:
-        now = time.monotonic()
-        if now - self._last >= 10:
-            self._last = now
-            _say(f"{rows} rows read")
-
-
-_progress = _Progress()
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+def _figures(value: float | StatisticSet) -> dict[str, object]:
+    match value:
+        case StatisticSet(count, total, minimum, maximum):
+            return {"StatisticValues": {"SampleCount": count, "Sum": total, "Minimum": minimum, "Maximum": maximum}}
+        case number:
+            return {"Value": number}
 
 
 if __name__ == "__main__":

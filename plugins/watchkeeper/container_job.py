@@ -11,14 +11,17 @@ from typing import Any, Literal
 
 from watchkeeper.analysis.capture_records import CaptureFile
 from watchkeeper.analysis.constraint_evaluation import Dialect
+from watchkeeper.analysis.quality_attributes import ProblemType, QualityAttributes
 from watchkeeper.errors import ContainerContractError
 
 CONFIG_FILE = "processing/processingjobconfig.json"
 _CHUNK_BYTES = 1 << 20
 _HOUR_FOLDER = re.compile(r"(?:^|/)(\d{4})/(\d{2})/(\d{2})/(\d{2})(?:/|$)")
-_READ_WHOLE = 'Expected one of {"csv":…}, {"json":…}, {"parquet":{}}, {"sagemakerCaptureJson":…}'
+_READ_WHOLE = (
+    'Expected one of {"csv":…}, {"json":…}, {"parquet":{}}, {"sagemakerCaptureJson":…}, {"sagemakerMergeJson":…}'
+)
 
-DatasetKind = Literal["csv", "json", "parquet", "capture"]
+DatasetKind = Literal["csv", "json", "parquet", "capture", "merged"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class ContainerJob:
     dialect: Dialect = Dialect.COMPATIBLE
     minimum_rows: int = 1
     maximum_malformed_share: float = 0.05
+    quality: QualityAttributes | None = None
 
     @property
     def is_monitoring(self) -> bool:
@@ -97,10 +101,12 @@ def read_job(environment: Mapping[str, str], root: Path) -> ContainerJob:
     """
     variables = _file_variables(root) | dict(environment)
     analysis_type = variables.get("analysis_type", "")
-    if analysis_type not in {"", "DATA_QUALITY"}:
-        raise ContainerContractError(
-            "analysis_type", f"got {analysis_type!r}", "This release analyses data quality: leave it unset"
-        )
+    if analysis_type not in {"", "DATA_QUALITY", "MODEL_QUALITY"}:
+        remedy = "This release analyses data quality (leave it unset) and MODEL_QUALITY"
+        raise ContainerContractError("analysis_type", f"got {analysis_type!r}", remedy)
+    dataset_format = _dataset_format(variables)
+    quality = _quality(variables) if analysis_type == "MODEL_QUALITY" else None
+    _require_kind(dataset_format["kind"], quality)
 
     def path_of(name: str) -> Path | None:
         text = variables.get(name)
@@ -118,7 +124,7 @@ def read_job(environment: Mapping[str, str], root: Path) -> ContainerJob:
     if method not in {None, "LInfinity", "ChiSquared"}:
         raise ContainerContractError("categorical_drift_method", f"got {method!r}", "Use LInfinity or ChiSquared")
     return ContainerJob(
-        **_dataset_format(variables),
+        **dataset_format,
         dataset=source,
         output=path_of("output_path") or root / "processing/output",
         root=root,
@@ -136,6 +142,7 @@ def read_job(environment: Mapping[str, str], root: Path) -> ContainerJob:
         dialect=_dialect(variables),
         minimum_rows=_row_count(variables, "watchkeeper_minimum_rows", 1),
         maximum_malformed_share=_share(variables, "watchkeeper_maximum_malformed_share", 0.05),
+        quality=quality,
     )
 
 
@@ -185,8 +192,38 @@ def _dataset_format(variables: Mapping[str, str]) -> dict[str, Any]:
                 remedy = 'Expected a list such as ["endpointInput", "endpointOutput"]'
                 raise ContainerContractError("dataset_format", "captureIndexNames is no list of names", remedy)
             return {"kind": "capture", "capture_sides": tuple(sides)}
+        case "sagemakerMergeJson":
+            return {"kind": "merged"}
         case _:
             raise ContainerContractError("dataset_format", f"got {kind!r}", _READ_WHOLE)
+
+
+def _quality(variables: Mapping[str, str]) -> QualityAttributes:
+    given = variables.get("problem_type", "")
+    if given not in set(ProblemType):
+        raise ContainerContractError("problem_type", f"got {given!r}", f"Use one of {', '.join(ProblemType)}")
+    try:
+        return QualityAttributes(
+            ProblemType(given),
+            variables.get("inference_attribute") or None,
+            variables.get("probability_attribute") or None,
+            variables.get("ground_truth_attribute") or None,
+            _share(variables, "probability_threshold_attribute", 0.5),
+            variables.get("positive_label") or "1",
+            variables.get("watchkeeper_negative_label") or None,
+        )
+    except ValueError as error:
+        raise ContainerContractError(
+            "analysis_type MODEL_QUALITY", str(error), "Set the attribute's variable"
+        ) from error
+
+
+def _require_kind(kind: DatasetKind, quality: QualityAttributes | None) -> None:
+    if quality is not None and kind == "capture":
+        remedy = 'Join them with ground truth first, and use {"sagemakerMergeJson":…}'
+        raise ContainerContractError("dataset_format", "captures alone, which have no labels", remedy)
+    if quality is None and kind == "merged":
+        raise ContainerContractError("dataset_format", "merged records", "Set analysis_type=MODEL_QUALITY")
 
 
 def _moment(variables: Mapping[str, str], name: str) -> datetime | None:

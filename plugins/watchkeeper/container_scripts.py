@@ -81,9 +81,9 @@ def _payload(side: dict[str, Any] | None) -> PayloadView | None:
 def preprocessed_files(job: ContainerJob, paths: Sequence[Path]) -> Iterator[CaptureFile]:
     """Yield each file as JSON Lines of the columns that ``preprocess_handler`` returned, in order.
 
-    Of captures the handler gets the record, of a CSV dataset each line as text. What it returns becomes one row; an
-    empty list drops the record; a list of mappings becomes several rows. A line that is no capture record stays as
-    it is: it is not the handler's fault, and whoever reads the rows counts it as malformed.
+    Of captures and merged records the handler gets the record, of a CSV dataset each line as text. What it returns
+    becomes one row; an empty list drops the record; a list of mappings becomes several rows. A line that is no record
+    stays as it is: it is not the handler's fault, and whoever reads the rows counts it as malformed.
     """
     handler = _handler(job)
     for path in paths:
@@ -107,7 +107,7 @@ def _rows(job: ContainerJob, path: Path, handler: Callable[[Any], Any]) -> Itera
             if not line.strip() or (job.kind == "csv" and job.csv_header and number == 1):
                 continue
             place = f"{path.name}, line {number}"
-            given = _record(line) if job.kind == "capture" else _text(line, place)
+            given = _record(line) if job.kind in {"capture", "merged"} else _text(line, place)
             if given is None:
                 yield line + b"\n"
                 continue
