@@ -178,7 +178,10 @@ def test_a_preprocessor_hands_in_rows(tmp_path: Path, baseline: dict[str, str]) 
             {"inference_attribute": "", "probability_attribute": ""},
             "needs an inference_attribute, a probability_attribute",
         ),
-        ({"probability_threshold_attribute": "half"}, "probability_threshold_attribute: got 'half'. Expected a number"),
+        (
+            {"probability_threshold_attribute": "half"},
+            "probability_threshold_attribute: got 'half'. Expected a share",
+        ),
         ({"dataset_format": '{"sagemakerCaptureJson":{}}'}, "captures alone, which have no labels"),
         ({"analysis_type": ""}, "merged records. Set analysis_type=MODEL_QUALITY"),
         ({"analysis_type": "MODEL_BIAS"}, "analysis_type: got 'MODEL_BIAS'"),

@@ -23,6 +23,7 @@ ARGUMENTS = {
     "PublishMergesOperator": {},
     "PublishReportOperator": {"period": "daily"},
     "PutMonitorMetricsOperator": {"endpoint": "e", "window_start": "s", "window_end": "t"},
+    "RipeWindowsOperator": {"monitor": "model_quality"},
     "VerifyRunOperator": {},
     "WaitForCaptureSensor": {},
 }

@@ -10,7 +10,7 @@ from watchkeeper.registry.endpoint_spec import EndpointSpec
 from watchkeeper.registry.model_quality_spec import METRIC_NAMES
 from watchkeeper.registry.registry_files import load_registry
 
-SOUND = "owner: me\ncapture: {s3_uri: s3://bucket/capture}\n"
+SOUND = "owner: me\ncapture: {s3_uri: s3://bucket/capture}\nground_truth: {s3_uri: s3://bucket/truth}\n"
 BINARY = "problem_type: BinaryClassification, probability_attribute: '0'"
 
 

@@ -15,7 +15,7 @@ from watchkeeper.aws.capture_store import CaptureObject, CaptureStore, capture_d
 from watchkeeper.aws.report_store import StateFacts
 from watchkeeper.aws.window_result import WindowResult, verdict_digest, with_fields
 from watchkeeper.errors import DocumentError
-from watchkeeper.operators.endpoint_analysis import EndpointAnalysis, period_of
+from watchkeeper.operators.endpoint_analysis import EndpointAnalysis
 from watchkeeper.operators.window_judgement import (
     capture_schema,
     code_version,
@@ -25,7 +25,7 @@ from watchkeeper.operators.window_judgement import (
     schema_digest,
     traffic_class,
 )
-from watchkeeper.registry.capture_window import Window
+from watchkeeper.registry.capture_window import Window, period_of
 
 
 @dataclass

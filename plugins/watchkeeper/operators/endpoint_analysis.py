@@ -13,7 +13,7 @@ from watchkeeper.aws.sagemaker_hook import EndpointHook, LiveEndpoint
 from watchkeeper.aws.window_result import WindowResult, verdict_digest, with_fields
 from watchkeeper.errors import EndpointStateError, PermissionMissingError
 from watchkeeper.operators.window_judgement import code_version
-from watchkeeper.registry.capture_window import Period, Window, moment_text
+from watchkeeper.registry.capture_window import Window, moment_text, period_of
 from watchkeeper.registry.monitor_spec import MonitorName
 from watchkeeper.registry.window_rules import MAKE_GOOD_WITHIN
 
@@ -142,14 +142,6 @@ class EndpointAnalysis(ABC):
             except (PermissionMissingError, EndpointStateError) as error:
                 self.warn(f"Changes of the endpoint's configuration cannot be seen: {error}")
         return self._live
-
-
-def period_of(window: Window) -> Period:
-    """Return the period that a window is one of; ValueError for any other range."""
-    if window.period is None:
-        message = f"{window} is neither one whole hour nor one whole UTC day"
-        raise ValueError(message)
-    return window.period
 
 
 def _failure_digest(draft: WindowResult) -> str:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, AssetAlias, conf
 
 from watchkeeper.operators.due_endpoints import find_due_work
-from watchkeeper.operators.endpoint_analysis import period_of
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator, failing_at_once
 from watchkeeper.operators.ripe_windows import find_ripe_work, read_label_scope
 from watchkeeper.operators.run_window import RunScope, read_scope
-from watchkeeper.registry.capture_window import Period, Window
+from watchkeeper.registry.capture_window import Period, Window, period_of
 from watchkeeper.registry.monitor_spec import LABEL_MONITORS, MonitorName
 from watchkeeper.registry.window_rules import may_act
 

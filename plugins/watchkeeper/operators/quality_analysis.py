@@ -15,7 +15,7 @@ from watchkeeper.analysis.quality_statistics import decode_quality_statistics
 from watchkeeper.aws.report_store import StateFacts
 from watchkeeper.aws.window_result import WindowResult, verdict_digest, with_fields
 from watchkeeper.errors import DocumentError
-from watchkeeper.operators.endpoint_analysis import EndpointAnalysis, period_of
+from watchkeeper.operators.endpoint_analysis import EndpointAnalysis
 from watchkeeper.operators.quality_rules import (
     quality_attributes,
     quality_documents,
@@ -24,7 +24,7 @@ from watchkeeper.operators.quality_rules import (
 )
 from watchkeeper.operators.ripe_windows import merge_digest_of
 from watchkeeper.operators.window_judgement import code_version
-from watchkeeper.registry.capture_window import Window
+from watchkeeper.registry.capture_window import Window, period_of
 from watchkeeper.registry.label_ripeness import LabelRipeness, label_ripeness
 
 if TYPE_CHECKING:

@@ -185,6 +185,14 @@ class Window:
         return f"{self.start:%Y-%m-%dT%H:%MZ}/{self.end:%Y-%m-%dT%H:%MZ}"
 
 
+def period_of(window: Window) -> Period:
+    """Return the period that a window is one of; ValueError for any other range."""
+    if window.period is None:
+        message = f"{window} is neither one whole hour nor one whole UTC day"
+        raise ValueError(message)
+    return window.period
+
+
 def windows_between(period: Period, start: datetime, end: datetime) -> tuple[Window, ...]:
     """Return the windows of a period that lie wholly inside ``[start, end)``, in time order; possibly none."""
     length = PERIOD_LENGTHS[period]

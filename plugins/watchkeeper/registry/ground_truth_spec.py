@@ -10,6 +10,7 @@ from watchkeeper.registry.spec_base import S3Uri, Share, SpecModel
 class GroundTruthSpec(SpecModel):
     """The endpoint's labels, as Model Monitor's ground truth: JSON Lines by the hour in which they were collected."""
 
+    enabled: bool = Field(default=True, description="Whether labels are joined with captures.", examples=[True])
     s3_uri: Annotated[S3Uri, AfterValidator(lambda uri: uri.rstrip("/"))] = Field(
         description="Where labels are put: objects {s3_uri}/yyyy/mm/dd/hh/*.jsonl (or .jsonl.gz), by the UTC hour in "
         "which they were collected.",

@@ -49,8 +49,9 @@ class Registry:
         return tuple(spec for _, spec in sorted(self.endpoints.items()) if spec.watches(monitor, period))
 
     def labelled(self) -> tuple[EndpointSpec, ...]:
-        """Return the endpoints whose file says where their labels lie, by their id."""
-        return tuple(spec for _, spec in sorted(self.endpoints.items()) if spec.ground_truth is not None)
+        """Return the endpoints whose labels are joined with their captures, by their id."""
+        found = sorted(self.endpoints.items())
+        return tuple(spec for _, spec in found if spec.ground_truth is not None and spec.ground_truth.enabled)
 
 
 def load_registry(folder: Path) -> Registry:
