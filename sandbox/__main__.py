@@ -24,6 +24,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--ready-file", type=Path, help='written when ready: {"url": …, "pid": …}')
     serve.add_argument("--flush-seconds", type=float, default=5.0, help="age at which live captures are put")
     serve.add_argument("--settle-seconds", type=float, default=2.0, help="how long an endpoint creates or updates")
+    serve.add_argument(
+        "--wait-scale", type=float, default=0.01, help="seconds that a declared second of a traffic shift takes"
+    )
     serve.set_defaults(run=_serve)
 
     deploy = commands.add_parser("deploy", help="bucket, topic, queue, models, endpoints, baseline datasets")
@@ -66,6 +69,7 @@ def _serve(options: argparse.Namespace) -> int:
         ready_file=options.ready_file,
         flush_seconds=options.flush_seconds,
         settle_seconds=options.settle_seconds,
+        wait_scale=options.wait_scale,
     )
     return 0
 

@@ -11,8 +11,9 @@ from typing import Any
 import polars as pl
 from botocore.exceptions import ClientError
 
+from sandbox.aws_client import local_client
 from sandbox.linear_model import LinearModel
-from sandbox.live_endpoints import local_client
+from sandbox.model_archive import IMAGE
 from sandbox.model_container import CSV, JSON, JSON_LINES
 from sandbox.traffic.demo_scenes import SCENES
 from sandbox.traffic.request_stream import DATA_SETS, DataSet
@@ -22,8 +23,7 @@ BUCKET = "watchkeeper"
 TOPIC = "watchkeeper-alerts"
 QUEUE = "watchkeeper-alerts"
 CAPTURE_URI = f"s3://{BUCKET}/capture"
-_ROLE = "arn:aws:iam::123456789012:role/sandbox-sagemaker"
-_IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/sandbox-linear-model:1"
+ROLE = "arn:aws:iam::123456789012:role/sandbox-sagemaker"
 
 Progress = Callable[[str], object]
 
@@ -126,8 +126,8 @@ def _endpoint(url: str, scene: Scene, artifact: str, capture: dict[str, Any] | N
         existing,
         sagemaker.create_model,
         ModelName=model_name,
-        PrimaryContainer={"Image": _IMAGE, "ModelDataUrl": artifact},
-        ExecutionRoleArn=_ROLE,
+        PrimaryContainer={"Image": IMAGE, "ModelDataUrl": artifact},
+        ExecutionRoleArn=ROLE,
     )
     config: dict[str, Any] = {"EndpointConfigName": config_name, "ProductionVariants": [variant]}
     if capture:

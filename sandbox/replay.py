@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
+from sandbox.aws_client import local_client
 from sandbox.capture_agent import CaptureAgent
 from sandbox.deployment import BUCKET
 from sandbox.endpoint_simulator import EndpointFacts, EndpointSimulator, Invocation
 from sandbox.invocation_metrics import InvocationMetrics
 from sandbox.linear_model import LinearModel
-from sandbox.live_endpoints import local_client
 from sandbox.model_container import ModelContainer
 from sandbox.traffic.demo_scenes import SCENES
 from sandbox.traffic.expected_verdicts import iso, span
@@ -115,8 +115,11 @@ def _deployed(url: str, endpoint: str) -> tuple[EndpointFacts, ModelContainer]:
     config = sagemaker.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])
     models = {variant["VariantName"]: variant["ModelName"] for variant in config["ProductionVariants"]}
     (model_name,) = set(models.values())
-    artifact = sagemaker.describe_model(ModelName=model_name)["PrimaryContainer"]["ModelDataUrl"]
-    parts = urlsplit(artifact)
+    container = sagemaker.describe_model(ModelName=model_name)["PrimaryContainer"]
+    if "ModelPackageName" in container:
+        package = sagemaker.describe_model_package(ModelPackageName=container["ModelPackageName"])
+        (container,) = package["InferenceSpecification"]["Containers"]
+    parts = urlsplit(container["ModelDataUrl"])
     packed = local_client("s3", url).get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"].read()
     facts = EndpointFacts(
         endpoint_name=endpoint,

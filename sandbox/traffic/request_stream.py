@@ -23,6 +23,8 @@ class DataSet:
 
     table: Callable[[], pl.DataFrame]
     inputs: tuple[str, ...]
+    numbers: tuple[str, ...]
+    """The inputs that are numbers; the others are categories."""
     target: str
     output: str
     kind: Kind
@@ -36,10 +38,22 @@ class DataSet:
 
 DATA_SETS = {
     "flights-delay": DataSet(
-        flight_table.flights, flight_table.INPUTS, flight_table.TARGET, flight_table.OUTPUT, "probability", None
+        flight_table.flights,
+        flight_table.INPUTS,
+        flight_table.INPUTS[2:],
+        flight_table.TARGET,
+        flight_table.OUTPUT,
+        "probability",
+        None,
     ),
     "order-quantity": DataSet(
-        order_table.order_lines, order_table.INPUTS, order_table.TARGET, order_table.OUTPUT, "quantity", "order"
+        order_table.order_lines,
+        order_table.INPUTS,
+        order_table.INPUTS[:4],
+        order_table.TARGET,
+        order_table.OUTPUT,
+        "quantity",
+        "order",
     ),
 }
 
