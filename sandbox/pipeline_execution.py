@@ -55,6 +55,7 @@ class PipelineExecution(FakePipelineExecution):
         self.steps: list[StepRun] = []
         self._s3, self._sagemaker = local_client("s3", url), local_client("sagemaker", url, region)
         self._stop = threading.Event()
+        self._changing = threading.Lock()
         self._definition = PipelineDefinition.parse(str(self.pipeline_definition_for_execution))
         self._id = self.arn.rpartition("/")[2]
         self._known: dict[str, Any] = {
@@ -76,11 +77,12 @@ class PipelineExecution(FakePipelineExecution):
 
     def stop(self) -> bool:
         """Ask the execution to stop; False if it has ended already."""
-        if self.pipeline_execution_status not in {"Executing", "Stopping"}:
-            return False
-        self._told("Stopping")
-        self._stop.set()
-        return True
+        with self._changing:
+            if self.pipeline_execution_status not in {"Executing", "Stopping"}:
+                return False
+            self._told("Stopping")
+            self._stop.set()
+            return True
 
     def _told(self, status: str, reason: str | None = None) -> None:
         self.pipeline_execution_failure_reason = reason
@@ -96,9 +98,12 @@ class PipelineExecution(FakePipelineExecution):
             self._run_step(step, run)
             run.ended = utcnow()
             if run.status == "Failed":
-                self._told("Failed", f"Step failure: One or multiple steps failed: {run.name}: {run.failure_reason}")
+                reason = f"Step failure: One or multiple steps failed: {run.name}: {run.failure_reason}"
+                with self._changing:
+                    self._told("Failed", reason)
                 return
-        self._told("Stopped" if self._stop.is_set() else "Succeeded")
+        with self._changing:
+            self._told("Stopped" if self._stop.is_set() else "Succeeded")
 
     def _run_step(self, step: dict[str, Any], run: StepRun) -> None:
         try:

@@ -23,15 +23,13 @@ from sandbox.sagemaker_overlay import EndpointBackend
 class PipelineBackend(EndpointBackend):
     """Moto's backend with endpoints, a registry and pipelines that behave."""
 
-    def create_pipeline(
-        self, pipeline_name: str, pipeline_display_name: str, pipeline_definition: Any, *args: Any, **kwargs: Any
-    ) -> Any:
+    def create_pipeline(self, **arguments: Any) -> Any:
         """Create a pipeline whose definition can be run."""
-        text = self._definition(pipeline_definition, kwargs.pop("pipeline_definition_s3_location", None))
-        _parsed(text)
-        return super().create_pipeline(
-            pipeline_name, pipeline_display_name, text, *args, pipeline_definition_s3_location=None, **kwargs
+        text = self._definition(
+            arguments.pop("pipeline_definition"), arguments.pop("pipeline_definition_s3_location", None)
         )
+        _parsed(text)
+        return super().create_pipeline(pipeline_definition=text, pipeline_definition_s3_location=None, **arguments)
 
     def update_pipeline(self, pipeline_name: str, **kwargs: Any) -> str:
         """Change what is given; the executions that run keep the definition they were started with."""
@@ -59,8 +57,8 @@ class PipelineBackend(EndpointBackend):
     ) -> dict[str, str]:
         """Start an execution, or return the one that was started with this token."""
         pipeline = get_pipeline_from_name(self.pipelines, pipeline_name)
-        for arn, execution in pipeline.pipeline_executions.items():
-            if execution.client_request_token == client_request_token:
+        for arn, begun in pipeline.pipeline_executions.items():
+            if client_request_token and begun.client_request_token == client_request_token:
                 return {"PipelineExecutionArn": arn}
         definition = _parsed(pipeline.pipeline_definition)
         try:
