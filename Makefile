@@ -6,6 +6,7 @@ MAKEFLAGS += --no-builtin-rules
 
 PYTHON := .venv/bin/python
 SANDBOX_PYTHON := .venv-sandbox/bin/python
+SAGEMAKER_PYTHON := .venv-sagemaker/bin/python
 SCENE ?= data_quality
 DB ?= sqlite
 PORT ?= 4566
@@ -15,12 +16,12 @@ export PYTHONPATH := plugins:.
 # Warnings of other people's packages at import are theirs to mend.
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
 
-.PHONY: help setup demo sandbox test check endpoint lint bench clean
+.PHONY: help setup demo sandbox test check pipelines endpoint lint bench clean
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/.ready .venv-sandbox/.ready ## Make the two environments with pinned packages (again only when a pin changes)
+setup: .venv/.ready .venv-sandbox/.ready .venv-sagemaker/.ready ## Make the three environments with pinned packages (again only when a pin changes)
 
 .venv/.ready: requirements.txt requirements-dev.txt constraints.txt tools/make-environment tools/find-python
 	@echo "Installing Airflow and the tools into .venv (once; a minute or two)"
@@ -30,6 +31,11 @@ setup: .venv/.ready .venv-sandbox/.ready ## Make the two environments with pinne
 .venv-sandbox/.ready: sandbox/requirements.txt sandbox/constraints.txt tools/make-environment tools/find-python
 	@echo "Installing the sandbox into .venv-sandbox (once; a minute)"
 	@tools/make-environment .venv-sandbox sandbox/constraints.txt sandbox/requirements.txt
+	@touch $@
+
+.venv-sagemaker/.ready: requirements-sagemaker.txt constraints-sagemaker.txt tools/make-environment tools/find-python
+	@echo "Installing the SageMaker SDK into .venv-sagemaker (once; a minute)"
+	@tools/make-environment .venv-sagemaker constraints-sagemaker.txt requirements-sagemaker.txt
 	@touch $@
 
 .venv-postgres/.ready: sandbox/postgres.txt tools/make-environment tools/find-python
@@ -48,6 +54,9 @@ test: setup ## Run the whole test suite (ARGS=... goes to pytest)
 
 check: setup ## Check every endpoint file; tells all faults at once
 	@$(PYTHON) -m watchkeeper.registry check $(ARGS)
+
+pipelines: setup ## Render the pipelines of include/pipelines to JSON (ARGS=--check writes nothing)
+	@$(SAGEMAKER_PYTHON) include/pipelines $(ARGS)
 
 endpoint: setup ## Write the file of a live endpoint (NAME=its-name)
 	@$(if $(NAME),,echo "say which endpoint: make endpoint NAME=its-name" >&2; exit 2;) \

@@ -1,4 +1,4 @@
-"""The sandbox's command line: ``python -m sandbox serve | deploy | replay | expected``."""
+"""The sandbox's command line: ``python -m sandbox serve | deploy | replay | labels | expected``."""
 
 import argparse
 import json
@@ -24,6 +24,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--ready-file", type=Path, help='written when ready: {"url": …, "pid": …}')
     serve.add_argument("--flush-seconds", type=float, default=5.0, help="age at which live captures are put")
     serve.add_argument("--settle-seconds", type=float, default=2.0, help="how long an endpoint creates or updates")
+    serve.add_argument(
+        "--wait-scale", type=float, default=0.01, help="seconds that a declared second of a traffic shift takes"
+    )
     serve.set_defaults(run=_serve)
 
     deploy = commands.add_parser("deploy", help="bucket, topic, queue, models, endpoints, baseline datasets")
@@ -33,18 +36,32 @@ def _parser() -> argparse.ArgumentParser:
     )
     deploy.set_defaults(run=_deploy)
 
-    replay = commands.add_parser("replay", help="replay two days of real traffic in time order")
+    replay = commands.add_parser("replay", help="replay days of real traffic in time order, then their labels")
     _common(replay)
+    replay.add_argument("--until", type=_moment, default=None, help="ISO 8601; end here, to go on another time")
+    replay.add_argument("--without-labels", action="store_true", help="deliver no ground truth")
     replay.add_argument("--live", type=int, default=20, help="invocations over HTTP per endpoint afterwards, now")
     replay.set_defaults(run=_replay)
 
+    labels = commands.add_parser("labels", help="deliver the ground truth that was collected up to a moment")
+    _common(labels)
+    labels.add_argument("--until", type=_moment, default=None, help="ISO 8601 (default: now)")
+    labels.set_defaults(run=_labels)
+
     expected = commands.add_parser("expected", help="print the verdicts that a monitor must reach, as JSON")
+    _story(expected)
     expected.add_argument("--before", type=_moment, default=None, help="ISO 8601; the span ends before it")
     expected.set_defaults(run=_expected)
     return parser
 
 
+def _story(parser: argparse.ArgumentParser) -> None:
+    stories = ("data_quality", "retrain")
+    parser.add_argument("--scene", choices=stories, default=stories[0], help="the demo's scene (default: %(default)s)")
+
+
 def _common(parser: argparse.ArgumentParser) -> None:
+    _story(parser)
     url = os.environ.get("AWS_ENDPOINT_URL")
     parser.add_argument("--url", default=url, required=url is None, help="of the sandbox (or AWS_ENDPOINT_URL)")
     parser.add_argument(
@@ -66,26 +83,51 @@ def _serve(options: argparse.Namespace) -> int:
         ready_file=options.ready_file,
         flush_seconds=options.flush_seconds,
         settle_seconds=options.settle_seconds,
+        wait_scale=options.wait_scale,
     )
     return 0
 
 
 def _deploy(options: argparse.Namespace) -> int:
     from sandbox.deployment import deploy
+    from sandbox.traffic.demo_scenes import STORIES
 
-    return _print(options, deploy(options.url, without_capture=options.without_capture, progress=_progress(options)))
+    scenes, progress = STORIES[options.scene], _progress(options)
+    return _print(options, deploy(options.url, scenes, without_capture=options.without_capture, progress=progress))
 
 
 def _replay(options: argparse.Namespace) -> int:
+    from sandbox.label_delivery import deliver_labels
     from sandbox.replay import replay
+    from sandbox.traffic.demo_scenes import STORIES
 
-    before = options.before or datetime.now(UTC)
-    return _print(options, replay(options.url, before=before, live=options.live, progress=_progress(options)))
+    before, scenes, progress = options.before or datetime.now(UTC), STORIES[options.scene], _progress(options)
+    summary = replay(options.url, scenes, before=before, until=options.until, live=options.live, progress=progress)
+    if not options.without_labels:
+        until = options.until or before
+        summary["labels"] = deliver_labels(options.url, scenes, before=before, until=until, progress=progress)
+    return _print(options, summary)
+
+
+def _labels(options: argparse.Namespace) -> int:
+    from sandbox.label_delivery import deliver_labels
+    from sandbox.traffic.demo_scenes import STORIES
+
+    now = datetime.now(UTC)
+    delivered = deliver_labels(
+        options.url,
+        STORIES[options.scene],
+        before=options.before or now,
+        until=options.until or options.before or now,
+        progress=_progress(options),
+    )
+    return _print(options, delivered)
 
 
 def _expected(options: argparse.Namespace) -> int:
-    from sandbox.traffic.expected_verdicts import as_document
+    from sandbox.traffic import expected_verdicts, retrain_scene
 
+    as_document = {"data_quality": expected_verdicts.as_document, "retrain": retrain_scene.as_document}[options.scene]
     print(json.dumps(as_document(options.before or datetime.now(UTC)), indent=1))
     return 0
 

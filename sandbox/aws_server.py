@@ -8,12 +8,14 @@ import socket
 import urllib.request
 from pathlib import Path
 
-from sandbox.live_endpoints import ACCOUNT
+from sandbox.aws_client import ACCOUNT
 
 HOST = "127.0.0.1"
 
 
-def serve(*, port: int, ready_file: Path | None, flush_seconds: float, settle_seconds: float) -> None:
+def serve(
+    *, port: int, ready_file: Path | None, flush_seconds: float, settle_seconds: float, wait_scale: float
+) -> None:
     """Serve until SIGTERM or SIGINT. Port 0 takes a free one; ``ready_file`` gets ``{"url": …, "pid": …}``."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -25,7 +27,8 @@ def serve(*, port: int, ready_file: Path | None, flush_seconds: float, settle_se
     bound = listener.getsockname()[1]
     _configure_emulators(bound)
     try:
-        asyncio.run(_serve(listener, f"http://{HOST}:{bound}", ready_file, flush_seconds, settle_seconds))
+        url = f"http://{HOST}:{bound}"
+        asyncio.run(_serve(listener, url, ready_file, flush_seconds, settle_seconds, wait_scale))
     finally:
         if ready_file:
             ready_file.unlink(missing_ok=True)
@@ -52,7 +55,12 @@ def _configure_emulators(port: int) -> None:
 
 
 async def _serve(
-    listener: socket.socket, url: str, ready_file: Path | None, flush_seconds: float, settle_seconds: float
+    listener: socket.socket,
+    url: str,
+    ready_file: Path | None,
+    flush_seconds: float,
+    settle_seconds: float,
+    wait_scale: float,
 ) -> None:
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
@@ -63,7 +71,7 @@ async def _serve(
     from sandbox.request_router import RequestRouter
 
     endpoints = LiveEndpoints(url, flush_seconds)
-    router = RequestRouter(ministack, moto_application(settle_seconds), endpoints)
+    router = RequestRouter(ministack, moto_application(url, settle_seconds, wait_scale), endpoints)
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]
     config.accesslog = None

@@ -11,10 +11,10 @@ from typing import Any
 import polars as pl
 from botocore.exceptions import ClientError
 
+from sandbox.aws_client import local_client
 from sandbox.linear_model import LinearModel
-from sandbox.live_endpoints import local_client
+from sandbox.model_archive import IMAGE
 from sandbox.model_container import CSV, JSON, JSON_LINES
-from sandbox.traffic.demo_scenes import SCENES
 from sandbox.traffic.request_stream import DATA_SETS, DataSet
 from sandbox.traffic.scene import Scene
 
@@ -22,8 +22,7 @@ BUCKET = "watchkeeper"
 TOPIC = "watchkeeper-alerts"
 QUEUE = "watchkeeper-alerts"
 CAPTURE_URI = f"s3://{BUCKET}/capture"
-_ROLE = "arn:aws:iam::123456789012:role/sandbox-sagemaker"
-_IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/sandbox-linear-model:1"
+ROLE = "arn:aws:iam::123456789012:role/sandbox-sagemaker"
 
 Progress = Callable[[str], object]
 
@@ -39,14 +38,16 @@ def capture_config(sampling_percentage: int = 100) -> dict[str, Any]:
     }
 
 
-def deploy(url: str, *, without_capture: Sequence[str] = (), progress: Progress) -> dict[str, Any]:
-    """Deploy all scenes' endpoints and return what was made: bucket, ``topic_arn``, ``queue_url``, endpoints."""
+def deploy(
+    url: str, scenes: Sequence[Scene], *, without_capture: Sequence[str] = (), progress: Progress
+) -> dict[str, Any]:
+    """Deploy the scenes' endpoints and return what was made: bucket, ``topic_arn``, ``queue_url``, endpoints."""
     s3 = local_client("s3", url)
     _tolerating("BucketAlreadyOwnedByYou", s3.create_bucket, Bucket=BUCKET)
     topic_arn, queue_url = _alert_channel(url)
     progress(f"bucket s3://{BUCKET}, topic {topic_arn}, queue {queue_url}")
     endpoints: list[dict[str, Any]] = []
-    for scene in SCENES:
+    for scene in scenes:
         data = DATA_SETS[scene.endpoint]
         model = _model(scene, data)
         progress(f"{scene.endpoint}: trained on {scene.trained_from:%d %b %Y} to {scene.trained_until:%d %b %Y}")
@@ -55,12 +56,27 @@ def deploy(url: str, *, without_capture: Sequence[str] = (), progress: Progress)
         dataset, rows = _baseline(s3, scene, data, model)
         progress(f"{scene.endpoint}: baseline of {rows} rows at {dataset}")
         capture = None if scene.endpoint in without_capture else capture_config()
-        _endpoint(url, scene, f"s3://{BUCKET}/{artifact}", capture)
-        endpoints.append({"endpoint": scene.endpoint, "baseline": dataset, "rows": rows, "capture": bool(capture)})
+        _endpoint(url, scene, _container(url, scene, f"s3://{BUCKET}/{artifact}"), capture)
+        endpoints.append(
+            {
+                "endpoint": scene.endpoint,
+                "baseline": dataset,
+                "labelled_baseline": _labelled_baseline(s3, scene, data, model),
+                "rows": rows,
+                "capture": bool(capture),
+            }
+        )
     for entry in endpoints:
         _wait_in_service(url, entry["endpoint"])
         progress(f"{entry['endpoint']}: in service, capture {'on' if entry['capture'] else 'off'}")
-    return {"bucket": BUCKET, "topic_arn": topic_arn, "queue_url": queue_url, "endpoints": endpoints}
+    return {
+        "bucket": BUCKET,
+        "topic_arn": topic_arn,
+        "queue_url": queue_url,
+        "role_arn": ROLE,
+        "training_image": IMAGE,
+        "endpoints": endpoints,
+    }
 
 
 def _alert_channel(url: str) -> tuple[str, str]:
@@ -97,20 +113,57 @@ def _model(scene: Scene, data: DataSet) -> LinearModel:
 
 def _baseline(s3: Any, scene: Scene, data: DataSet, model: LinearModel) -> tuple[str, int]:
     """Put the weeks before the span with the model's predictions, output column first, and return URI and rows."""
-    rows = data.between(scene.baseline_from, scene.starts).select(data.inputs)
+    rows = data.between(scene.baseline_from, scene.baseline_until or scene.starts).select(data.inputs)
     table = rows.select(pl.Series(data.output, model.predict(rows.to_dict(as_series=False))), *data.inputs)
+    return _put_table(s3, scene, data, "baseline", table), table.height
+
+
+def _labelled_baseline(s3: Any, scene: Scene, data: DataSet, model: LinearModel) -> str:
+    """Put the same weeks' labels beside the model's predictions, for model quality, and return the URI."""
+    rows = data.between(scene.baseline_from, scene.baseline_until or scene.starts).drop_nulls(data.target)
+    predictions = model.predict(rows.select(data.inputs).to_dict(as_series=False))
+    table = rows.select(data.target, pl.Series(data.output, predictions))
+    return _put_table(s3, scene, data, "model_quality", table)
+
+
+def _put_table(s3: Any, scene: Scene, data: DataSet, stem: str, table: pl.DataFrame) -> str:
     packed = io.BytesIO()
-    name = "baseline.csv" if data.order is None else "baseline.jsonl"
     if data.order is None:
         table.write_csv(packed)
     else:
         table.write_ndjson(packed)
-    key = f"datasets/{scene.endpoint}/{name}"
+    key = f"datasets/{scene.endpoint}/{stem}.{'csv' if data.order is None else 'jsonl'}"
     s3.put_object(Bucket=BUCKET, Key=key, Body=packed.getvalue())
-    return f"s3://{BUCKET}/{key}", table.height
+    return f"s3://{BUCKET}/{key}"
 
 
-def _endpoint(url: str, scene: Scene, artifact: str, capture: dict[str, Any] | None) -> None:
+def _container(url: str, scene: Scene, artifact: str) -> dict[str, Any]:
+    """Return the model's container: the artifact itself, or the first package of the endpoint's group."""
+    container = {"Image": IMAGE, "ModelDataUrl": artifact}
+    if not scene.registered:
+        return container
+    sagemaker = local_client("sagemaker", url)
+    group = scene.endpoint
+    if not sagemaker.list_model_package_groups(NameContains=group)["ModelPackageGroupSummaryList"]:
+        sagemaker.create_model_package_group(ModelPackageGroupName=group)
+    registered = sagemaker.list_model_packages(ModelPackageGroupName=group)["ModelPackageSummaryList"]
+    if registered:
+        return {"ModelPackageName": min(package["ModelPackageArn"] for package in registered)}
+    made = sagemaker.create_model_package(
+        ModelPackageGroupName=group,
+        ModelApprovalStatus="Approved",
+        InferenceSpecification={
+            "Containers": [container],
+            "SupportedContentTypes": [CSV, JSON, JSON_LINES],
+            "SupportedResponseMIMETypes": [CSV, JSON, JSON_LINES],
+            "SupportedRealtimeInferenceInstanceTypes": ["ml.m5.large"],
+        },
+        CustomerMetadataProperties={"endpoint_id": scene.endpoint},
+    )
+    return {"ModelPackageName": made["ModelPackageArn"]}
+
+
+def _endpoint(url: str, scene: Scene, container: dict[str, Any], capture: dict[str, Any] | None) -> None:
     sagemaker = local_client("sagemaker", url)
     model_name = f"{scene.endpoint}-1"
     config_name = f"{scene.endpoint}-1"
@@ -126,8 +179,8 @@ def _endpoint(url: str, scene: Scene, artifact: str, capture: dict[str, Any] | N
         existing,
         sagemaker.create_model,
         ModelName=model_name,
-        PrimaryContainer={"Image": _IMAGE, "ModelDataUrl": artifact},
-        ExecutionRoleArn=_ROLE,
+        PrimaryContainer=container,
+        ExecutionRoleArn=ROLE,
     )
     config: dict[str, Any] = {"EndpointConfigName": config_name, "ProductionVariants": [variant]}
     if capture:

@@ -4,7 +4,6 @@ No pickle: an artifact is a ``model.tar.gz`` holding one ``model.json`` with the
 and loading it sets them on a fresh scikit-learn estimator.
 """
 
-import gzip
 import io
 import json
 import math
@@ -15,6 +14,8 @@ from typing import Literal
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression, Ridge
+
+from sandbox.model_archive import packed
 
 Kind = Literal["probability", "quantity"]
 Columns = Mapping[str, Sequence[object]]
@@ -86,8 +87,8 @@ class LinearModel:
             values = np.expm1(np.clip(self.estimator.predict(matrix), 0.0, 12.0))
         return [round(float(value), 6) for value in values]
 
-    def to_artifact(self) -> bytes:
-        """Return ``model.tar.gz``; the same model gives the same bytes."""
+    def to_document(self) -> bytes:
+        """Return ``model.json``: all that the fitted model is."""
         document = {
             "kind": self.kind,
             "output": self.output,
@@ -98,13 +99,11 @@ class LinearModel:
             "coefficients": np.ravel(self.estimator.coef_).tolist(),
             "intercept": float(np.ravel(self.estimator.intercept_)[0]),
         }
-        text = json.dumps(document, indent=1).encode()
-        member = tarfile.TarInfo(_MEMBER)
-        member.size = len(text)
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w") as archive:
-            archive.addfile(member, io.BytesIO(text))
-        return gzip.compress(packed.getvalue(), mtime=0)
+        return json.dumps(document, indent=1).encode()
+
+    def to_artifact(self) -> bytes:
+        """Return ``model.tar.gz``; the same model gives the same bytes."""
+        return packed({_MEMBER: self.to_document()})
 
     @classmethod
     def from_artifact(cls, artifact: bytes) -> "LinearModel":

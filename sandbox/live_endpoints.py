@@ -11,16 +11,14 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from moto.sagemaker.models import sagemaker_backends
 
+from sandbox.aws_client import ACCOUNT, local_client
 from sandbox.capture_agent import CaptureAgent
 from sandbox.endpoint_simulator import EndpointSimulator, Invocation
 from sandbox.invocation_metrics import InvocationMetrics
 
-ACCOUNT = "123456789012"
 _HEADER = "x-amzn-sagemaker-"
 _METRIC_SECONDS = 5.0
 
@@ -36,19 +34,6 @@ class HttpAnswer:
     body: bytes
 
 
-def local_client(service: str, url: str, region: str = "us-east-1") -> Any:
-    """Return a boto3 client of the sandbox at ``url``; its credentials are no secret."""
-    config = Config(retries={"mode": "standard", "max_attempts": 3}, s3={"addressing_style": "path"})
-    return boto3.client(
-        service,
-        endpoint_url=url,
-        region_name=region,
-        aws_access_key_id="sandbox",
-        aws_secret_access_key="sandbox",  # noqa: S106 - no secret
-        config=config,
-    )
-
-
 class LiveEndpoints:
     """Serves invocations from several threads; ``start`` and ``stop`` frame its flushing thread."""
 
@@ -57,6 +42,7 @@ class LiveEndpoints:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._containers: dict[str, Any] = {}
+        self._artifacts: dict[str, str] = {}
         self._s3 = local_client("s3", url)
         cloudwatch = local_client("cloudwatch", url)
         source = random.Random()
@@ -120,7 +106,7 @@ class LiveEndpoints:
 
     def _load(self, artifacts: Mapping[str, str]) -> None:
         for name, uri in artifacts.items():
-            if name in self._containers:
+            if self._artifacts.get(name) == uri:  # a model may be deleted, and its name given to another
                 continue
             # Imported here for the reason given in endpoint_simulator.
             from sandbox.linear_model import LinearModel
@@ -129,6 +115,7 @@ class LiveEndpoints:
             parts = urlsplit(uri)
             packed = self._s3.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"].read()
             self._containers[name] = ModelContainer(LinearModel.from_artifact(packed))
+            self._artifacts[name] = uri
 
     def _keep_flushing(self) -> None:
         while not self._stopped.wait(0.5):

@@ -7,8 +7,9 @@ from typing import Any
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.sagemaker.models import sagemaker_backends
 
-from sandbox import sagemaker_overlay
+from sandbox import pipeline_overlay, registry_overlay, sagemaker_overlay
 
 
 class NotImplementedHere(ServiceException):
@@ -29,9 +30,12 @@ class _Dispatcher(DomainDispatcherApplication):
         return backend
 
 
-def moto_application(settle_seconds: float) -> Callable[..., Iterable[bytes]]:
+def moto_application(url: str, settle_seconds: float, wait_scale: float) -> Callable[..., Iterable[bytes]]:
     """Return moto with the overlays installed. The state is the process's: call once."""
-    sagemaker_overlay.install(settle_seconds)
+    sagemaker_backends.backend = pipeline_overlay.PipelineBackend
+    registry_overlay.install(url)
+    sagemaker_overlay.install(settle_seconds, wait_scale)
+    pipeline_overlay.install()
     BaseResponse.call_action = _honest(BaseResponse.call_action)
     dispatcher = _Dispatcher(create_backend_app)
 

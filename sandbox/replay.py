@@ -5,24 +5,24 @@ the replayed hour. Then a few of the last requests are sent over HTTP, now, to p
 """
 
 import itertools
+import json
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
+from sandbox.aws_client import local_client
 from sandbox.capture_agent import CaptureAgent
 from sandbox.deployment import BUCKET
 from sandbox.endpoint_simulator import EndpointFacts, EndpointSimulator, Invocation
 from sandbox.invocation_metrics import InvocationMetrics
 from sandbox.linear_model import LinearModel
-from sandbox.live_endpoints import local_client
 from sandbox.model_container import ModelContainer
-from sandbox.traffic.demo_scenes import SCENES
 from sandbox.traffic.expected_verdicts import iso, span
 from sandbox.traffic.request_stream import Request, requests_of
 from sandbox.traffic.scene import Scene
@@ -33,32 +33,41 @@ FLUSH_SECONDS = 600.0
 Progress = Callable[[str], object]
 
 
-def replay(url: str, *, before: datetime, live: int, progress: Progress) -> dict[str, Any]:
-    """Replay every scene once into the sandbox at ``url`` and return counts per endpoint and hour.
+def replay(
+    url: str, scenes: Sequence[Scene], *, before: datetime, until: datetime | None, live: int, progress: Progress
+) -> dict[str, Any]:
+    """Replay the scenes into the sandbox at ``url`` and return counts per endpoint and hour.
 
-    A span that was replayed before is left alone: its metrics would be counted twice.
+    What was replayed before is left alone, as its metrics would be counted twice: a replay goes on where the last one
+    ended, with the models that are deployed now, and ends at ``until`` or with the span.
     """
     started = time.monotonic()
-    start, end = span(before)
+    start, end = span(before, scenes)
     s3 = local_client("s3", url)
     marker = f"sandbox/replays/{start:%Y%m%d}-{end:%Y%m%d}.json"
-    already = _exists(s3, marker)
+    resumed = _replayed_until(s3, marker) or start
+    stop = min(until or end, end)
+    already = resumed >= stop
     endpoints = {}
     if already:
-        progress(f"{iso(start)} to {iso(end)} was replayed before: nothing to do")
+        progress(f"{iso(start)} to {iso(stop)} was replayed before: nothing to do")
     else:
-        for scene in SCENES:
-            endpoints[scene.endpoint] = _replay_scene(url, scene, before, live, progress)
-        s3.put_object(Bucket=BUCKET, Key=marker, Body=b"{}")
+        for scene in scenes:
+            part = (resumed - scene.shift(before), stop - scene.shift(before))
+            endpoints[scene.endpoint] = _replay_scene(url, scene, part, before, live, progress)
+        s3.put_object(Bucket=BUCKET, Key=marker, Body=json.dumps({"until": iso(stop)}).encode())
     return {
         "span": {"start": iso(start), "end": iso(end)},
+        "replayed": {"start": iso(min(resumed, stop)), "end": iso(stop)},
         "already_replayed": already,
         "endpoints": endpoints,
         "seconds": round(time.monotonic() - started, 2),
     }
 
 
-def _replay_scene(url: str, scene: Scene, before: datetime, live: int, progress: Progress) -> dict[str, Any]:
+def _replay_scene(
+    url: str, scene: Scene, part: tuple[datetime, datetime], before: datetime, live: int, progress: Progress
+) -> dict[str, Any]:
     s3, cloudwatch = local_client("s3", url), local_client("cloudwatch", url)
     facts, container = _deployed(url, scene.endpoint)
     objects: list[str] = []
@@ -67,7 +76,7 @@ def _replay_scene(url: str, scene: Scene, before: datetime, live: int, progress:
         s3.put_object(Bucket=bucket, Key=key, Body=body)
         objects.append(key)
 
-    source = random.Random(scene.endpoint)
+    source = random.Random(scene.endpoint if part[0] == scene.starts else f"{scene.endpoint}/{part[0]}")
     agent = CaptureAgent(put_object, FLUSH_SECONDS, source)
     metrics = InvocationMetrics(lambda name, data: cloudwatch.put_metric_data(Namespace=name, MetricData=data))
     simulator = EndpointSimulator(lambda _name: container, agent, metrics, source)
@@ -76,6 +85,8 @@ def _replay_scene(url: str, scene: Scene, before: datetime, live: int, progress:
     calls: Counter[str] = Counter()
     last: deque[Request] = deque(maxlen=max(live, 1))
     for request in requests_of(scene):
+        if not part[0] <= request.at < part[1]:
+            continue
         call = Invocation(
             content_type=request.content_type,
             body=request.body,
@@ -86,7 +97,7 @@ def _replay_scene(url: str, scene: Scene, before: datetime, live: int, progress:
         )
         _variant, answer = simulator.invoke(facts, call, measure=False)
         if answer.status != 200:
-            message = f"{scene.endpoint}: the model refused {request.inference_id}: {answer.body.decode()}"
+            message = f"{scene.endpoint}: the model refused {request.event_id}: {answer.body.decode()}"
             raise RuntimeError(message)
         hour = iso((request.at + shift).replace(minute=0, second=0, microsecond=0))
         calls[hour] += 1
@@ -115,8 +126,11 @@ def _deployed(url: str, endpoint: str) -> tuple[EndpointFacts, ModelContainer]:
     config = sagemaker.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])
     models = {variant["VariantName"]: variant["ModelName"] for variant in config["ProductionVariants"]}
     (model_name,) = set(models.values())
-    artifact = sagemaker.describe_model(ModelName=model_name)["PrimaryContainer"]["ModelDataUrl"]
-    parts = urlsplit(artifact)
+    container = sagemaker.describe_model(ModelName=model_name)["PrimaryContainer"]
+    if "ModelPackageName" in container:
+        package = sagemaker.describe_model_package(ModelPackageName=container["ModelPackageName"])
+        (container,) = package["InferenceSpecification"]["Containers"]
+    parts = urlsplit(container["ModelDataUrl"])
     packed = local_client("s3", url).get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"].read()
     facts = EndpointFacts(
         endpoint_name=endpoint,
@@ -135,17 +149,17 @@ def _call_live(url: str, endpoint: str, requests: "itertools.islice[Request]") -
             EndpointName=endpoint,
             ContentType=request.content_type,
             Body=request.body,
-            InferenceId=f"live-{request.inference_id}",
+            **({"InferenceId": f"live-{request.inference_id}"} if request.inference_id else {}),
         )
         answered += bool(answer["Body"].read())
     return answered
 
 
-def _exists(s3: Any, key: str) -> bool:
+def _replayed_until(s3: Any, key: str) -> datetime | None:
     try:
-        s3.head_object(Bucket=BUCKET, Key=key)
+        marker = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-            return False
+            return None
         raise
-    return True
+    return datetime.fromisoformat(json.loads(marker)["until"]).astimezone(UTC)

@@ -1,24 +1,27 @@
-"""What moto's SageMaker lacks and an endpoint's life needs: updates that take time and may roll back,
+"""What moto's SageMaker lacks and an endpoint's life needs: updates that take time, shift traffic and may roll back,
 configurations kept whole, refusal of duplicates, capture status.
 
-Moto answers everything else. Status is worked out from the clock when asked, so there is no timer thread.
-An update rolls back silently, as AWS's can, if the endpoint or its new configuration has the tag
-``sandbox:update`` = ``rollback``.
+Moto answers everything else. Status is worked out from the clock when asked; only the alarms of a deployment are
+watched by a thread. An update rolls back silently, as AWS's can, if the endpoint or its new configuration has the tag
+``sandbox:update`` = ``rollback``, and with a failure reason if one of its alarms goes into ALARM.
 """
 
 import importlib
+import random
+import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.sagemaker import models as moto_models
 from moto.sagemaker.exceptions import ValidationError
-from moto.sagemaker.models import FakeEndpoint, SageMakerModelBackend
+from moto.sagemaker.models import FakeEndpoint
 from moto.sagemaker.responses import SageMakerResponse
 
+from sandbox.alarm_watch import watch_alarms
+from sandbox.endpoint_change import EndpointChange, TrafficShift
 from sandbox.endpoint_simulator import EndpointFacts
+from sandbox.registry_overlay import RegistryBackend
 
 ROLLBACK_TAG = {"Key": "sandbox:update", "Value": "rollback"}
 
@@ -32,23 +35,22 @@ _VARIANT_PROPERTIES = {
 }
 
 
-@dataclass(frozen=True)
-class _Change:
-    status: str
-    until: float
-    config_name: str
-    retained: tuple[str, ...] = ()
+class EndpointBackend(RegistryBackend):
+    """Moto's backend with endpoints that live.
 
-
-class EndpointBackend(SageMakerModelBackend):
-    """Moto's backend with the overlays; ``settle_seconds`` is how long creating and updating take."""
+    ``settle_seconds`` is how long creating and updating take, ``wait_scale`` what a declared second of a traffic
+    shift's waits takes.
+    """
 
     settle_seconds = 2.0
+    wait_scale = 1.0
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         self.kept: dict[str, dict[str, Any]] = {}
-        self.changes: dict[str, _Change] = {}
+        self.changes: dict[str, EndpointChange] = {}
+        self.deployments: dict[str, dict[str, Any]] = {}
+        self._changing = threading.RLock()
 
     @property
     def _url_module(self) -> Any:
@@ -78,51 +80,110 @@ class EndpointBackend(SageMakerModelBackend):
             raise ValidationError(message=message)
         self.describe_endpoint_config(endpoint_config_name)
         endpoint = super().create_endpoint(endpoint_name, endpoint_config_name, tags)
-        config = self.endpoint_configs[endpoint_config_name]
-        endpoint.production_variants = _running(endpoint, config.production_variants)
+        endpoint.production_variants = self._running(endpoint, endpoint_config_name)
         self._begin(endpoint, "Creating", endpoint_config_name)
         return endpoint
 
     def update_endpoint(
-        self, endpoint_name: str, endpoint_config_name: str, *, retain: bool, excluded: list[str]
+        self,
+        endpoint_name: str,
+        endpoint_config_name: str,
+        *,
+        retain: bool,
+        excluded: list[str],
+        deployment: dict[str, Any] | None,
+        retain_deployment: bool,
     ) -> str:
         """Start swapping the configuration and return the endpoint's ARN; refused while another change runs."""
+        with self._changing:
+            endpoint = self._idle(endpoint_name)
+            self.describe_endpoint_config(endpoint_config_name)
+            if retain_deployment:
+                deployment = deployment or self.deployments.get(endpoint_name)
+            instances = sum(v.get("CurrentInstanceCount", 1) for v in endpoint.production_variants)
+            change = self._begin(
+                endpoint,
+                "Updating",
+                endpoint_config_name,
+                shift=TrafficShift.of(deployment, instances, self.wait_scale),
+                retained=tuple(kind for kind in _VARIANT_PROPERTIES if retain and kind not in excluded),
+            )
+            if deployment:
+                self.deployments[endpoint_name] = deployment
+        rollback = (deployment or {}).get("AutoRollbackConfiguration", {})
+        alarms = [alarm["AlarmName"] for alarm in rollback.get("Alarms", ())]
+        if alarms:
+            watch_alarms(self.url, self.region_name, alarms, change)
+        return str(endpoint.arn)
+
+    def update_endpoint_weights_and_capacities(
+        self, endpoint_name: str, desired_weights_and_capacities: list[dict[str, Any]]
+    ) -> str:
+        """Start changing weights and instance counts, which takes time too."""
+        with self._changing:
+            endpoint = self._idle(endpoint_name)
+            running = {variant["VariantName"] for variant in endpoint.production_variants}
+            unknown = [wanted["VariantName"] for wanted in desired_weights_and_capacities]
+            unknown = [name for name in unknown if name not in running]
+            if unknown:
+                message = f'The variant name(s) "{", ".join(unknown)}" is/are not present within endpoint configuration'
+                raise ValidationError(message=message)
+            for variant in endpoint.production_variants:
+                for wanted in desired_weights_and_capacities:
+                    if wanted["VariantName"] == variant["VariantName"]:
+                        variant |= {name: wanted[name] for name in _VARIANT_PROPERTIES if name in wanted}
+            self._begin(
+                endpoint, "Updating", endpoint.endpoint_config_name, weights=tuple(desired_weights_and_capacities)
+            )
+            return str(endpoint.arn)
+
+    def _idle(self, endpoint_name: str) -> FakeEndpoint:
         endpoint = self.settled(endpoint_name)
         if endpoint.endpoint_status != "InService":
             message = f'Cannot update in-progress endpoint "{endpoint.arn}".'
             raise ValidationError(message=message)
-        self.describe_endpoint_config(endpoint_config_name)
-        retained = [kind for kind in _VARIANT_PROPERTIES if retain and kind not in excluded]
-        self._begin(endpoint, "Updating", endpoint_config_name, retained)
-        return str(endpoint.arn)
-
-    def _begin(self, endpoint: FakeEndpoint, status: str, config_name: str, retained: Sequence[str] = ()) -> None:
-        endpoint.endpoint_status = status
-        endpoint.last_modified_time = moto_models.utcnow()
-        until = time.monotonic() + self.settle_seconds
-        self.changes[endpoint.endpoint_name] = _Change(status, until, config_name, tuple(retained))
-
-    def settled(self, endpoint_name: str) -> FakeEndpoint:
-        """Return the endpoint after finishing a change whose time has come."""
-        endpoint = self.endpoints.get(endpoint_name)
-        if endpoint is None:
-            arn = FakeEndpoint.arn_formatter(endpoint_name, self.account_id, self.region_name)
-            message = f'Could not find endpoint "{arn}".'
-            raise ValidationError(message=message)
-        change = self.changes.get(endpoint_name)
-        if change and time.monotonic() >= change.until:
-            del self.changes[endpoint_name]
-            self._finish(endpoint, change)
         return endpoint
 
-    def _finish(self, endpoint: FakeEndpoint, change: _Change) -> None:
-        endpoint.endpoint_status = "InService"
+    def _begin(self, endpoint: FakeEndpoint, kind: str, config_name: str, **more: Any) -> EndpointChange:
+        now = moto_models.utcnow()
+        change = EndpointChange(kind, config_name, time.monotonic(), now, self.settle_seconds, **more)
+        endpoint.endpoint_status, endpoint.last_modified_time, endpoint.failure_reason = kind, now, None
+        self.changes[endpoint.endpoint_name] = change
+        return change
+
+    def settled(self, endpoint_name: str) -> FakeEndpoint:
+        """Return the endpoint as it is now, after finishing a change whose time has come."""
+        with self._changing:
+            endpoint = self.endpoints.get(endpoint_name)
+            if endpoint is None:
+                arn = FakeEndpoint.arn_formatter(endpoint_name, self.account_id, self.region_name)
+                message = f'Could not find endpoint "{arn}".'
+                raise ValidationError(message=message)
+            change = self.changes.get(endpoint_name)
+            if change:
+                status = change.status(time.monotonic())
+                endpoint.endpoint_status = status or "InService"
+                if status is None:
+                    del self.changes[endpoint_name]
+                    self._finish(endpoint, change)
+            return endpoint
+
+    def _finish(self, endpoint: FakeEndpoint, change: EndpointChange) -> None:
         endpoint.last_modified_time = moto_models.utcnow()
+        endpoint.failure_reason = change.reason
         config = self.endpoint_configs.get(change.config_name)
-        if change.status == "Creating" or config is None or ROLLBACK_TAG in [*config.tags, *endpoint.tags]:
+        if change.weights:
+            for variant in endpoint.production_variants:
+                variant.update(
+                    CurrentWeight=variant["DesiredWeight"], CurrentInstanceCount=variant["DesiredInstanceCount"]
+                )
+            return
+        if change.kind == "Creating" or change.reason or config is None:
             return  # created, or rolled back: the configuration in service stays
+        if ROLLBACK_TAG in [*config.tags, *endpoint.tags]:
+            return
         before = {variant["VariantName"]: variant for variant in endpoint.production_variants}
-        endpoint.production_variants = _running(endpoint, config.production_variants)
+        endpoint.production_variants = self._running(endpoint, change.config_name)
         for variant in endpoint.production_variants:
             running = before.get(variant["VariantName"], {})
             kept = [key for kind in change.retained for key in _VARIANT_PROPERTIES[kind] if key in running]
@@ -131,7 +192,7 @@ class EndpointBackend(SageMakerModelBackend):
         endpoint.data_capture_config = config.data_capture_config
 
     def describe_endpoint(self, endpoint_name: str) -> dict[str, Any]:
-        """Describe the endpoint as AWS does: capture with its status, shadow variants, no empty parts."""
+        """Describe the endpoint as AWS does: capture with its status, what is under way, no empty parts."""
         endpoint = self.settled(endpoint_name)
         described = super().describe_endpoint(endpoint_name)
         capture = endpoint.data_capture_config
@@ -148,8 +209,45 @@ class EndpointBackend(SageMakerModelBackend):
             described.pop("DataCaptureConfig", None)
         shadows = self.kept.get(endpoint.endpoint_config_name, {}).get("ShadowProductionVariants")
         if shadows:
-            described["ShadowProductionVariants"] = _running(endpoint, shadows)
+            described["ShadowProductionVariants"] = self._variants(endpoint, shadows)
+        change = self.changes.get(endpoint_name)
+        if change and change.kind == "Updating" and not change.weights:
+            described["PendingDeploymentSummary"] = self._pending(endpoint, change)
+        if endpoint_name in self.deployments:
+            described["LastDeploymentConfig"] = self.deployments[endpoint_name]
         return described
+
+    def _pending(self, endpoint: FakeEndpoint, change: EndpointChange) -> dict[str, Any]:
+        variants = self._running(endpoint, change.config_name)
+        for variant in variants:
+            variant["VariantStatus"] = [
+                {"Status": change.variant_status(time.monotonic()), "StartTime": change.started}
+            ]
+        return {
+            "EndpointConfigName": change.config_name,
+            "ProductionVariants": variants,
+            "StartTime": change.started,
+        }
+
+    def _running(self, endpoint: FakeEndpoint, config_name: str) -> list[dict[str, Any]]:
+        return self._variants(endpoint, self.endpoint_configs[config_name].production_variants)
+
+    def _variants(self, endpoint: FakeEndpoint, configured: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return variants as an endpoint describes them. Moto loses a weight of zero and the image, which AWS keeps."""
+        running: list[dict[str, Any]] = endpoint._process_production_variants(configured)
+        for described, variant in zip(running, configured, strict=True):
+            weight = float(variant.get("InitialVariantWeight", 1.0))
+            described.update(CurrentWeight=weight, DesiredWeight=weight)
+            image = (
+                self.container_of(variant["ModelName"]).get("Image")
+                if variant.get("ModelName") in self._models
+                else None
+            )
+            if image:
+                described["DeployedImages"] = [
+                    {"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": endpoint.creation_time}
+                ]
+        return running
 
     def list_endpoints(self, *args: Any, **kwargs: Any) -> Any:
         """Finish what is due first, so that filters by status see the present."""
@@ -158,37 +256,33 @@ class EndpointBackend(SageMakerModelBackend):
         return super().list_endpoints(*args, **kwargs)
 
     def in_service(self, endpoint_name: str) -> tuple[EndpointFacts, dict[str, str]] | None:
-        """Return the facts of an endpoint that can be invoked and the artifact of each model, else None."""
+        """Return the facts of the fleet that answers now and the artifact of each model; None if none does.
+
+        While traffic is shifted, each call draws the fleet that it meets.
+        """
         if endpoint_name not in self.endpoints:
             return None
         endpoint = self.settled(endpoint_name)
         if endpoint.endpoint_status == "Creating":
             return None
-        config = self.describe_endpoint_config(endpoint.endpoint_config_name)
+        change = self.changes.get(endpoint_name)
+        config_name, variants = endpoint.endpoint_config_name, endpoint.production_variants
+        if change and random.random() < change.share(time.monotonic()):
+            config_name, variants = change.config_name, self._running(endpoint, change.config_name)
+        config = self.describe_endpoint_config(config_name)
         models = {variant["VariantName"]: variant["ModelName"] for variant in config["ProductionVariants"]}
         facts = EndpointFacts(
             endpoint_name=endpoint_name,
-            weights={v["VariantName"]: float(v["CurrentWeight"]) for v in endpoint.production_variants},
+            weights={v["VariantName"]: float(v["CurrentWeight"]) for v in variants},
             models=models,
-            capture=endpoint.data_capture_config or None,
+            capture=config.get("DataCaptureConfig") or None,
         )
-        artifacts = {name: self._models[name].primary_container["ModelDataUrl"] for name in models.values()}
-        return facts, artifacts
+        return facts, {name: self.container_of(name)["ModelDataUrl"] for name in models.values()}
 
 
-def _running(endpoint: FakeEndpoint, variants: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the variants as an endpoint describes them. Moto loses a weight of zero, which AWS keeps."""
-    running: list[dict[str, Any]] = endpoint._process_production_variants(variants)
-    for described, configured in zip(running, variants, strict=True):
-        weight = float(configured.get("InitialVariantWeight", 1.0))
-        described.update(CurrentWeight=weight, DesiredWeight=weight)
-    return running
-
-
-def install(settle_seconds: float) -> None:
-    """Put the overlays on moto. Call once, before the first request."""
-    EndpointBackend.settle_seconds = settle_seconds
-    moto_models.sagemaker_backends.backend = EndpointBackend
+def install(settle_seconds: float, wait_scale: float) -> None:
+    """Give moto the operations that it lacks. Call once, before the first request."""
+    EndpointBackend.settle_seconds, EndpointBackend.wait_scale = settle_seconds, wait_scale
     SageMakerResponse.create_endpoint_config = _create_endpoint_config(SageMakerResponse.create_endpoint_config)
     SageMakerResponse.update_endpoint = _update_endpoint
 
@@ -212,5 +306,7 @@ def _update_endpoint(self: Any) -> ActionResult:
         self._get_param("EndpointConfigName"),
         retain=bool(self._get_param("RetainAllVariantProperties")),
         excluded=[part["VariantPropertyType"] for part in excluded],
+        deployment=self._get_param("DeploymentConfig"),
+        retain_deployment=bool(self._get_param("RetainDeploymentConfig")),
     )
     return ActionResult({"EndpointArn": arn})

@@ -8,6 +8,7 @@ Nights, thin hours and drift are the data's own; the incidents are ours.
 
 from datetime import UTC, datetime
 
+from sandbox.traffic import retrain_scene
 from sandbox.traffic.scene import CaptureLost, ColumnMissing, Expectation, Found, Garbled, Scene
 
 _DRIFT = "baseline_drift_check"
@@ -88,7 +89,5 @@ ORDERS = Scene(
 
 SCENES = (FLIGHTS, ORDERS)
 
-
-def scene_of(endpoint: str) -> Scene:
-    """Return the scene of an endpoint, ``StopIteration`` if it has none."""
-    return next(scene for scene in SCENES if scene.endpoint == endpoint)
+STORIES = {"data_quality": SCENES, "retrain": retrain_scene.SCENES}
+"""The scenes that are deployed and replayed together, by the name of their demo."""

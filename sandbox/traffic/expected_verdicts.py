@@ -1,11 +1,12 @@
 """The verdicts that a monitor must reach on the replayed traffic, as data. Needs no data set."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sandbox.traffic.demo_scenes import SCENES
-from sandbox.traffic.scene import HOURS, Found
+from sandbox.traffic.scene import HOURS, Found, Scene
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,9 @@ def expected_verdicts(before: datetime) -> list[ExpectedVerdict]:
     return expected
 
 
-def span(before: datetime) -> tuple[datetime, datetime]:
-    """Return start and end of the replayed span: two UTC days, the same for every scene."""
-    spans = {(scene.starts + scene.shift(before), scene.ends + scene.shift(before)) for scene in SCENES}
+def span(before: datetime, scenes: Sequence[Scene] = SCENES) -> tuple[datetime, datetime]:
+    """Return start and end of the replayed span: some UTC days, the same for every scene."""
+    spans = {(scene.starts + scene.shift(before), scene.ends + scene.shift(before)) for scene in scenes}
     (only,) = spans  # the scenes start on the same weekday
     return only
 

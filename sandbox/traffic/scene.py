@@ -1,7 +1,7 @@
 """What a scene says: which real hours are replayed, what is done to them, what a monitor must find.
 
-Hours are counted from the span's start (0 to 47). A span is two UTC days, shifted by whole weeks
-so that it ends in the last seven days: weekdays and hours stay what they were.
+Hours are counted from the span's start. A span is some UTC days (two, if nothing else is said), shifted by whole
+weeks so that it ends in the last seven days: weekdays and hours stay what they were.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 HOURS = 48
+"""Of a scene that does not say otherwise."""
 _WEEK = timedelta(weeks=1)
 
 Verdict = Literal["ok", "violated", "no_traffic", "capture_gap", "too_few"]
@@ -63,8 +64,23 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class LabelFeed:
+    """How ground truth comes in, beside the time at which it is known: shares of requests, and two single ones."""
+
+    slipped_share: float = 0.08
+    """Collected one to four hours after it was known, so out of order."""
+    late_share: float = 0.05
+    late_by: timedelta = timedelta(hours=30)
+    missing_share: float = 0.01
+    duplicated: int = 100
+    """The number of the request whose label comes twice, the second time an hour later."""
+    conflicting: int = 200
+    """The number of the request whose label is wrong at first, and put right six hours later."""
+
+
+@dataclass(frozen=True)
 class Scene:
-    """Two days of one endpoint's traffic. Hours without an expectation must be ``ok``."""
+    """Some days of one endpoint's traffic. Hours without an expectation must be ``ok``."""
 
     endpoint: str
     variant: str
@@ -76,11 +92,17 @@ class Scene:
     hourly: tuple[Expectation, ...]
     daily: tuple[Expectation, ...]
     """As ``hourly``; hour 0 stands for the first day, hour 24 for the second."""
+    hours: int = HOURS
+    baseline_until: datetime | None = None
+    """End of the weeks that the baseline is made of; the span's start if they end there."""
+    registered: bool = False
+    """Whether the model that is deployed is a package of the registry, in the group named as the endpoint."""
+    labels: LabelFeed = LabelFeed()
 
     @property
     def ends(self) -> datetime:
         """End of the span, in the data's own time."""
-        return self.starts + timedelta(hours=HOURS)
+        return self.starts + timedelta(hours=self.hours)
 
     def shift(self, before: datetime) -> timedelta:
         """Return the whole weeks to add to the data's time so that the span ends last before ``before``."""
@@ -90,6 +112,6 @@ class Scene:
         """Yield (period, first hour, hours, expectation) of every hourly and daily window."""
         for period, step, declared in (("hourly", 1, self.hourly), ("daily", 24, self.daily)):
             by_hour = {hour: expectation for expectation in declared for hour in expectation.hours}
-            for hour in range(0, HOURS, step):
+            for hour in range(0, self.hours, step):
                 quiet = Expectation((hour,), "ok", (), "quiet")
                 yield period, hour, step, by_hour.get(hour, quiet)

@@ -27,19 +27,22 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess
 class Endpoint:
     """An endpoint of its own for one test."""
 
-    def __init__(self, sandbox: SandboxProcess) -> None:
+    def __init__(self, sandbox: SandboxProcess, model: str | None = None) -> None:
+        self.sandbox = sandbox
         self.sagemaker = sandbox.client("sagemaker")
         self.name = f"overlay-{uuid.uuid4().hex[:8]}"
         role = "arn:aws:iam::123456789012:role/any-role"
         container = {"Image": "image", "ModelDataUrl": "s3://bucket/model.tar.gz"}
-        self.sagemaker.create_model(ModelName=self.name, PrimaryContainer=container, ExecutionRoleArn=role)
+        self.model = model or self.name
+        if model is None:
+            self.sagemaker.create_model(ModelName=self.name, PrimaryContainer=container, ExecutionRoleArn=role)
         self.configure("first")
         self.sagemaker.create_endpoint(EndpointName=self.name, EndpointConfigName=f"{self.name}-first")
 
     def variant(self, **changes: Any) -> dict[str, Any]:
         return {
             "VariantName": "AllTraffic",
-            "ModelName": self.name,
+            "ModelName": self.model,
             "InstanceType": "ml.m5.large",
             "InitialInstanceCount": 1,
             "InitialVariantWeight": 1.0,
@@ -139,6 +142,9 @@ def test_variant_properties_are_retained_when_told(
         EndpointName=endpoint.name,
         DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredWeight": 0.25, "DesiredInstanceCount": 3}],
     )
+    during = endpoint.describe()
+    assert (during["EndpointStatus"], during["ProductionVariants"][0]["CurrentWeight"]) == ("Updating", 1.0)
+    endpoint.wait()
     endpoint.update(endpoint.configure("second"), **arguments)
     (variant,) = endpoint.wait()["ProductionVariants"]
     assert (variant["CurrentWeight"], variant["CurrentInstanceCount"]) == (weight, count)
