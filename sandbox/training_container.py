@@ -2,7 +2,8 @@
 
 It keeps the contract of docs/pipelines.md, with ``/opt/ml`` at the folder it is given: ``train`` reads the channel
 ``training`` and the hyperparameter ``endpoint_id``, ``evaluate`` the model, the training data and ``ENDPOINT_ID``.
-The data is CSV with a header: the model's inputs and the label's column, oldest row first. The last fifth is held out.
+The data is CSV with a header: the model's inputs and the label's column (``label``, or the data set's own name of it),
+oldest row first. The last fifth is held out for the model's own scores; the rows of the evaluation table are answered.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from sandbox.linear_model import LinearModel
 from sandbox.traffic.request_stream import DATA_SETS, DataSet
 
 HELD_OUT = 0.2
+LABEL, PREDICTION, ROW_ID = "label", "prediction", "row_id"
 _LEAST_ROWS = 20
 
 
@@ -65,6 +67,7 @@ def evaluate(root: Path) -> None:
     metrics = _metrics(data, held_out.labels, model.predict(held_out.columns))
     folder = root / "processing/output/evaluation"
     (folder / "evaluation.json").write_text(json.dumps(metrics, indent=1))
+    _answer(root / "processing/input/evaluation", data, model, folder / "predictions.csv")
     predictions = model.predict(rows.columns)
     _write_baseline(root / "processing/output/baseline", data, rows, predictions)
     print(f"evaluated on {len(held_out.labels)} of {len(rows.labels)} rows")
@@ -79,17 +82,18 @@ def _data_set(endpoint_id: str) -> DataSet:
 
 def _labelled_rows(folder: Path, data: DataSet) -> LabelledRows:
     files = sorted(folder.rglob("*.csv"))
-    wanted = [*data.inputs, data.target]
     records: list[dict[str, str]] = []
     for path in files:
         with path.open(newline="") as opened:
             reader = csv.DictReader(opened)
-            missing = [name for name in wanted if name not in (reader.fieldnames or ())]
+            label = data.target if data.target in (reader.fieldnames or ()) else LABEL
+            missing = [name for name in (*data.inputs, label) if name not in (reader.fieldnames or ())]
             if missing:
                 message = f"{path.name} lacks the columns {', '.join(missing)}"
                 raise UserError(message)
             # A row that misses a value, or has none that can be read, is of no use to train on.
-            records += [record for record in reader if _usable(record, data)]
+            renamed = ({**record, data.target: record[label]} for record in reader)
+            records += [record for record in renamed if _usable(record, data)]
     if len(records) < _LEAST_ROWS:
         message = f"{len(records)} usable rows in {len(files)} CSV files; at least {_LEAST_ROWS} are needed"
         raise UserError(message)
@@ -141,6 +145,20 @@ def _metrics(data: DataSet, labels: Sequence[float], predictions: Sequence[float
     return {"version": 0.0, "dataset": {"item_count": len(labels)}, kind: values}
 
 
+def _answer(folder: Path, data: DataSet, model: LinearModel, target: Path) -> None:
+    """Answer the rows of the evaluation table as the model would in service; a missing value is asked with too."""
+    records: list[dict[str, str]] = []
+    for path in sorted(folder.rglob("*.csv")):
+        with path.open(newline="") as opened:
+            records += csv.DictReader(opened)
+    columns: dict[str, list[object]] = {name: [record.get(name) or None for record in records] for name in data.inputs}
+    with target.open("w", newline="") as opened:
+        writer = csv.writer(opened, lineterminator="\n")
+        writer.writerow([ROW_ID, PREDICTION])
+        answers = model.predict(columns) if records else []
+        writer.writerows(zip((record.get(ROW_ID, "") for record in records), answers, strict=True))
+
+
 def _write_baseline(folder: Path, data: DataSet, rows: LabelledRows, predictions: Sequence[float]) -> None:
     """Write ``baseline.csv`` (output, inputs) for data quality and ``model_quality.csv`` (label, output)."""
     with (folder / "baseline.csv").open("w", newline="") as opened:
@@ -149,7 +167,7 @@ def _write_baseline(folder: Path, data: DataSet, rows: LabelledRows, predictions
         writer.writerows(zip(predictions, *(rows.columns[name] for name in data.inputs), strict=True))
     with (folder / "model_quality.csv").open("w", newline="") as opened:
         writer = csv.writer(opened, lineterminator="\n")
-        writer.writerow([data.target, data.output])
+        writer.writerow([LABEL, PREDICTION])
         writer.writerows(zip((f"{label:g}" for label in rows.labels), predictions, strict=True))
 
 

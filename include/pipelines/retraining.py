@@ -1,4 +1,4 @@
-"""The retraining pipeline: train on labelled captures, evaluate on their last fifth, register for approval.
+"""The retraining pipeline: train on labelled captures, answer those that were held out, register for approval.
 
 Authored with the SageMaker SDK (v3), rendered to ``retraining.json`` by ``make pipelines`` without AWS: whatever
 differs between endpoints and accounts is a pipeline parameter. The image named by ``TrainingImage`` trains
@@ -35,6 +35,7 @@ ENDPOINT_ID = ParameterString("EndpointId")
 TRAINING_WINDOW_START = ParameterString("TrainingWindowStart")
 TRAINING_WINDOW_END = ParameterString("TrainingWindowEnd")
 TRAINING_DATA_URI = ParameterString("TrainingDataUri")
+EVALUATION_DATA_URI = ParameterString("EvaluationDataUri")
 BASELINE_URI = ParameterString("BaselineUri")
 MODEL_PACKAGE_GROUP_NAME = ParameterString("ModelPackageGroupName")
 MODEL_APPROVAL_STATUS = ParameterString(
@@ -49,6 +50,7 @@ PARAMETERS: list[Parameter] = [
     TRAINING_WINDOW_START,
     TRAINING_WINDOW_END,
     TRAINING_DATA_URI,
+    EVALUATION_DATA_URI,
     BASELINE_URI,
     MODEL_PACKAGE_GROUP_NAME,
     MODEL_APPROVAL_STATUS,
@@ -110,6 +112,7 @@ def _evaluate(session: PipelineSession, train: TrainingStep) -> ProcessingStep:
         inputs=[
             _input("model", train.properties.ModelArtifacts.S3ModelArtifacts),
             _input("training", TRAINING_DATA_URI),
+            _input("evaluation", EVALUATION_DATA_URI),
         ],
         outputs=[
             _output("evaluation", Join(on="/", values=[BASELINE_URI, "evaluation"])),

@@ -63,6 +63,7 @@ def test_what_must_be_given_and_what_has_a_default(definition: dict[str, Any]) -
         "TrainingWindowStart": None,
         "TrainingWindowEnd": None,
         "TrainingDataUri": None,
+        "EvaluationDataUri": None,
         "BaselineUri": None,
         "ModelPackageGroupName": None,
         "ModelApprovalStatus": "PendingManualApproval",

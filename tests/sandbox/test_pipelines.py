@@ -64,6 +64,7 @@ class Pipeline:
             "TrainingWindowStart": "2026-11-01T00:00:00Z",
             "TrainingWindowEnd": "2026-11-04T00:00:00Z",
             "TrainingDataUri": f"s3://pipelines/{self.name}/training/",
+            "EvaluationDataUri": f"s3://pipelines/{self.name}/held-out/",
             "BaselineUri": f"s3://pipelines/{self.name}/baseline",
             "ModelPackageGroupName": self.name,
             "RoleArn": ROLE,

@@ -77,6 +77,7 @@ class Story:
             "TrainingWindowStart": window["start"],
             "TrainingWindowEnd": window["end"],
             "TrainingDataUri": f"s3://watchkeeper/training/{name}/",
+            "EvaluationDataUri": f"s3://watchkeeper/held-out/{name}/",
             "BaselineUri": f"s3://watchkeeper/training-results/{name}",
             "ModelPackageGroupName": "flights-delay",
             "RoleArn": self.deployed["role_arn"],

@@ -38,7 +38,7 @@ def analysis_pool() -> str:
     return os.environ.get("WATCHKEEPER_POOL", "").strip() or "default_pool"
 
 
-def _text_param(description: str, **schema: Any) -> Param:
+def text_param(description: str, **schema: Any) -> Param:
     return Param(None, type=["null", "string"], description=description, **schema)
 
 
@@ -51,10 +51,10 @@ def monitor_params(period: Period) -> dict[str, Param]:
     """Return the params of a monitoring DAG, for runs by hand."""
     unit = "hour" if period == "hourly" else "UTC day"
     return {
-        "window_start": _text_param(
+        "window_start": text_param(
             f"Judge the windows from here, instead of the run's own: a whole {unit}, UTC.", format="date-time"
         ),
-        "window_end": _text_param("… to here. Give both or neither.", format="date-time"),
+        "window_end": text_param("… to here. Give both or neither.", format="date-time"),
         "endpoints": endpoints_param("Only these endpoints, by their file's name; all if empty."),
         "act": Param(
             None,
@@ -138,16 +138,16 @@ def build_baseline_dag(dag_id: str, doc_md: str | None) -> DAG:
                 uniqueItems=True,
                 description="For these monitors; all whose source the endpoint's file names if empty.",
             ),
-            "dataset": _text_param("S3 URI of the dataset, instead of the file's; for exactly one endpoint."),
+            "dataset": text_param("S3 URI of the dataset, instead of the file's; for exactly one endpoint."),
             "format": Param(
                 None,
                 type=["null", "string"],
                 enum=[None, "csv", "jsonlines", "parquet"],
                 description="How the dataset, given here or in the file, is written; empty to tell by file or suffix.",
             ),
-            "import_statistics": _text_param("S3 URI of an existing statistics.json to take over."),
-            "import_constraints": _text_param("S3 URI of the constraints.json that goes with it."),
-            "use_version": _text_param(
+            "import_statistics": text_param("S3 URI of an existing statistics.json to take over."),
+            "import_constraints": text_param("S3 URI of the constraints.json that goes with it."),
+            "use_version": text_param(
                 "An earlier version to put in force again (20261120T120000Z-1a2b3c4d); for exactly one endpoint.",
                 pattern=r"^\d{8}T\d{6}Z-[0-9a-f]{8}$",
             ),

@@ -1,0 +1,113 @@
+"""Builds the retraining DAGs. Pure: nothing is asked of AWS, the database or the clock."""
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Param, TriggerRule, task_group
+
+from watchkeeper.operators.approve_attempt import ApproveAttemptOperator
+from watchkeeper.operators.compare_models import CompareModelsOperator
+from watchkeeper.operators.decide_retraining import DecideRetrainingOperator
+from watchkeeper.operators.monitor_dag import DEFAULTS, START, TAGS, endpoints_param, text_param
+from watchkeeper.operators.prepare_tables import PrepareTablesOperator
+from watchkeeper.operators.promote_model import PromoteModelOperator
+from watchkeeper.operators.publish_report import VIOLATIONS
+from watchkeeper.operators.renew_baselines import RenewBaselinesOperator
+from watchkeeper.operators.report_attempts import ReportAttemptsOperator
+from watchkeeper.operators.roll_back_model import RollBackModelOperator
+from watchkeeper.operators.run_pipeline import RunRetrainingPipelineOperator
+from watchkeeper.operators.verify_run import VerifyRunOperator
+
+GROUP = "attempt"
+STEPS = ("approve_training", "prepare", "train", "compare", "approve_promotion", "promote", "renew_baselines")
+_LABEL = {"map_index_template": "{{ task.label }}"}
+
+
+def build_retrain_dag(dag_id: str, doc_md: str | None) -> DAG:
+    """Return the retraining DAG: decide → attempt[endpoint](approve, prepare, train, compare, …) → report → verify."""
+    with DAG(
+        dag_id=dag_id,
+        schedule=[VIOLATIONS],
+        start_date=START,
+        catchup=False,
+        # One run at a time: the next one finds the attempts of this one in their records.
+        max_active_runs=1,
+        default_args=DEFAULTS,
+        params={
+            "endpoints": endpoints_param(
+                "Retrain these endpoints by hand, by their file's name; by the policies of all files if empty."
+            ),
+            "force": Param(
+                default=False,
+                type="boolean",
+                description="By hand only: override cooldown, monthly maximum and dry run.",
+            ),
+            "training_start": text_param("By hand: train on the labelled captures from here …", format="date-time"),
+            "training_end": text_param("… to here, whole hours of UTC. Give both or neither.", format="date-time"),
+        },
+        tags=[*TAGS, "retraining"],
+        doc_md=doc_md,
+    ) as dag:
+        decide = DecideRetrainingOperator(task_id="decide", execution_timeout=timedelta(minutes=15))
+        attempts = _attempt.expand_kwargs(decide.output)
+        report = ReportAttemptsOperator(
+            task_id="report", trigger_rule=TriggerRule.ALL_DONE, execution_timeout=timedelta(minutes=10)
+        )
+        verify = VerifyRunOperator(
+            task_id="verify",
+            report_task_id="report",
+            task_ids=["decide", *(f"{GROUP}.{step}" for step in STEPS), "report"],
+            trigger_rule=TriggerRule.ALL_DONE,
+            execution_timeout=timedelta(minutes=5),
+        )
+        attempts >> report >> verify
+    return dag
+
+
+@task_group(group_id=GROUP)
+def _attempt(endpoint: str, attempt_id: str) -> None:
+    of: dict[str, Any] = {"endpoint": endpoint, "attempt_id": attempt_id, **_LABEL}
+    approve = ApproveAttemptOperator(
+        task_id="approve_training", stage="training", response_timeout=timedelta(days=3), defaults="Reject", **of
+    )
+    prepare = PrepareTablesOperator(task_id="prepare", execution_timeout=timedelta(hours=1), **of)
+    train = RunRetrainingPipelineOperator(task_id="train", parameters=prepare.output, deferrable=True, **of)
+    compare = CompareModelsOperator(task_id="compare", execution_timeout=timedelta(minutes=30), **of)
+    confirm = ApproveAttemptOperator(
+        task_id="approve_promotion", stage="promotion", response_timeout=timedelta(days=3), defaults="Reject", **of
+    )
+    promote = PromoteModelOperator(task_id="promote", deferrable=True, **of)
+    renew = RenewBaselinesOperator(task_id="renew_baselines", execution_timeout=timedelta(hours=1), **of)
+    approve >> prepare >> train >> compare >> confirm >> promote >> renew
+
+
+def build_roll_back_dag(dag_id: str, doc_md: str | None) -> DAG:
+    """Return the DAG that puts the model from before a promotion back in service."""
+    with DAG(
+        dag_id=dag_id,
+        schedule=None,
+        start_date=START,
+        catchup=False,
+        max_active_runs=1,
+        default_args=DEFAULTS,
+        params={
+            "endpoint": Param("", type="string", minLength=1, description="The endpoint, by its file's name."),
+            "attempt_id": text_param("The attempt to take back; the newest promotion if empty."),
+            "reason": Param(
+                "rolled back on request",
+                type="string",
+                minLength=1,
+                description="Why, in a sentence: it stands in the audit record and in the model registry.",
+            ),
+        },
+        tags=[*TAGS, "retraining"],
+        doc_md=doc_md,
+    ) as dag:
+        RollBackModelOperator(
+            task_id="roll_back",
+            endpoint="{{ params.endpoint }}",
+            attempt_id="{{ params.attempt_id or '' }}",
+            reason="{{ params.reason }}",
+            deferrable=True,
+        )
+    return dag
