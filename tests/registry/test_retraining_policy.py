@@ -139,7 +139,7 @@ def test_what_forbids_it(attempts: list[PastAttempt], refusals: tuple[Refusal, .
 
 
 def test_windows_of_the_model_before_do_not_count() -> None:
-    promoted = past(30, promoted_at=hours_ago(2).start)
+    promoted = past(30, model_changed_at=hours_ago(2).start)
     assert decide(past=[promoted]).refusals == (Refusal.TOO_FEW_VIOLATED,)
     assert decide([row(1), row(2)], past=[promoted]).retrain
 

@@ -53,15 +53,16 @@ class VerdictRow:
 class PastAttempt:
     """An earlier attempt: when it was decided, and what came of it.
 
-    ``started`` says whether a pipeline ran for it, ``ended`` whether nothing more will come of it, ``promoted_at``
-    since when its model has been in service. A ``dry_run`` changed nothing.
+    ``started`` says whether a pipeline ran for it, ``ended`` whether nothing more will come of it,
+    ``model_changed_at`` when it last changed the model in service, by its promotion or by taking that back. A
+    ``dry_run`` changed nothing.
     """
 
     attempt_id: str
     decided_at: datetime
     started: bool = False
     ended: bool = False
-    promoted_at: datetime | None = None
+    model_changed_at: datetime | None = None
     dry_run: bool = False
 
 
@@ -118,10 +119,10 @@ def decide_retraining(
 ) -> RetrainingDecision:
     """Return whether to retrain now, by the endpoint's policy.
 
-    Windows that began before the newest promotion do not count: they are another model's. ``by_hand`` needs no
-    violated windows; ``forced`` (by hand only) also overrides cooldown, monthly maximum and dry run, but not an attempt
-    that is under way. The same inputs give the same ``attempt_id``: the endpoint's newest counting window names it, or,
-    by hand, ``run_id``.
+    Windows that began before the model in service last changed do not count: they are another one's. ``by_hand`` needs
+    no violated windows; ``forced`` (by hand only) also overrides cooldown, monthly maximum and dry run, but not an
+    attempt that is under way. The same inputs give the same ``attempt_id``: the endpoint's newest counting window names
+    it, or, by hand, ``run_id``.
 
     Raises
     ------
@@ -132,7 +133,7 @@ def decide_retraining(
         message = "forced without by_hand: only a person may override the policy"
         raise ValueError(message)
     now = utc_moment(now)
-    since = max((attempt.promoted_at for attempt in past_attempts if attempt.promoted_at), default=None)
+    since = max((attempt.model_changed_at for attempt in past_attempts if attempt.model_changed_at), default=None)
     rows = [row for row in verdicts if row.endpoint == endpoint and (since is None or row.window.start >= since)]
     counting, counted = _counting(spec.triggers, rows)
     enough = counted >= spec.triggers.violated_windows
