@@ -20,6 +20,7 @@ ARGUMENTS = {
     "PublishFindingsOperator": {"endpoint": "e", "window_start": "s", "window_end": "t"},
     "PublishReportOperator": {"period": "daily"},
     "PutMonitorMetricsOperator": {"endpoint": "e", "window_start": "s", "window_end": "t"},
+    "RunRetrainingPipelineOperator": {"endpoint": "flights", "attempt_id": "a"},
     "VerifyRunOperator": {},
     "WaitForCaptureSensor": {},
 }

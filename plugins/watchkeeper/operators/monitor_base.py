@@ -17,12 +17,14 @@ from watchkeeper.errors import (
     DocumentError,
     EndpointStateError,
     PermissionMissingError,
+    PipelineError,
     ProblemsError,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from watchkeeper.aws.action_store import ActionStore
     from watchkeeper.aws.alert_record import AlertRecords
     from watchkeeper.aws.baseline_store import BaselineStore
     from watchkeeper.aws.ledger import Ledger
@@ -39,6 +41,7 @@ LASTING_ERRORS = (
     DocumentError,
     EndpointStateError,
     PermissionMissingError,
+    PipelineError,
     ProblemsError,
 )
 
@@ -106,6 +109,13 @@ class Deployment:
         from watchkeeper.aws.alert_record import AlertRecords
 
         return AlertRecords(*self._place)
+
+    @cached_property
+    def actions(self) -> "ActionStore":
+        """The records of all actions."""
+        from watchkeeper.aws.action_store import ActionStore
+
+        return ActionStore(*self._place)
 
     def access_of(self, spec: "EndpointSpec") -> AwsAccess:
         """Return the way to the account and region that hold an endpoint and its capture."""
