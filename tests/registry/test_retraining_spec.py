@@ -78,6 +78,12 @@ def test_a_pipeline_kept_elsewhere_needs_no_role(tmp_path: Path) -> None:
             id="canary",
         ),
         pytest.param(
+            {"deployment": {"strategy": "linear", "alarms": ["a"], "step_percentage": 10, "step_minutes": 60}},
+            "retraining.deployment: the update would take 605 minutes, and SageMaker gives up after 8 hours, an hour "
+            "of which the new fleet may need; use fewer or shorter steps",
+            id="too long",
+        ),
+        pytest.param(
             {"training_days": 2, "gate": {"evaluation_share": 1.0}},
             "retraining: gate.evaluation_days 3 at evaluation_share 1 leaves nothing of training_days 2 to train on; "
             "use fewer days or a smaller share",

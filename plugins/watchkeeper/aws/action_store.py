@@ -10,10 +10,11 @@ import msgspec
 from watchkeeper.aws.object_store import ObjectStore
 from watchkeeper.errors import DocumentError, StoreError
 from watchkeeper.registry.capture_window import moment_text, parse_moment
-from watchkeeper.registry.retraining_policy import PastAttempt
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+    from watchkeeper.registry.retraining_policy import PastAttempt
 
 RECORD_NAME = "attempt.json"
 EVIDENCE_NAME = "evidence.json"
@@ -82,8 +83,10 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
         """Whether nothing more will come of it."""
         return self.state in ENDED
 
-    def as_past(self) -> PastAttempt:
+    def as_past(self) -> "PastAttempt":
         """Return what the policy looks at."""
+        from watchkeeper.registry.retraining_policy import PastAttempt
+
         changes = [event.at for event in self.history if event.state in _CHANGES_OF_MODEL]
         return PastAttempt(
             attempt_id=self.attempt_id,
@@ -177,7 +180,7 @@ class ActionStore:
         found = [record for key in self._keys(endpoint) if (record := self._decoded(key)) is not None]
         return tuple(sorted(found, key=lambda item: (item.decided_at, item.attempt_id), reverse=True))
 
-    def past_attempts(self, endpoint: str) -> tuple[PastAttempt, ...]:
+    def past_attempts(self, endpoint: str) -> "tuple[PastAttempt, ...]":
         """Return all attempts of an endpoint as the policy looks at them."""
         return tuple(record.as_past() for record in self.attempts(endpoint))
 

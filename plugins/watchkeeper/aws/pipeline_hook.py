@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from watchkeeper.aws.sagemaker_hook import EndpointHook
 from watchkeeper.aws.service_failure import error_code, is_missing, permission_named
@@ -13,7 +13,8 @@ from watchkeeper.errors import PipelineError
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
-APPROVED, REJECTED = "Approved", "Rejected"
+APPROVED: Final = "Approved"
+REJECTED: Final = "Rejected"
 _SUCCEEDED = "Succeeded"
 _UNSUCCESSFUL = frozenset({"Failed", "Stopped"})
 #: Executions to look through for an attempt's own; they are listed newest first.

@@ -10,7 +10,6 @@ from watchkeeper.aws.pipeline_hook import ExecutionFacts, PipelineHook
 from watchkeeper.aws.pipeline_trigger import PipelineEndedTrigger
 from watchkeeper.errors import PipelineError
 from watchkeeper.operators.monitor_base import MonitorOperator, failing_at_once
-from watchkeeper.registry.retraining_spec import OWN_PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,6 +117,8 @@ class RunRetrainingPipelineOperator(MonitorOperator):
         return arn
 
     def _parameters(self, spec: "EndpointSpec", retraining: "RetrainingSpec", known: frozenset[str]) -> dict[str, str]:
+        from watchkeeper.registry.retraining_spec import OWN_PARAMETERS
+
         own = {
             "EndpointId": spec.registry_id,
             "ModelPackageGroupName": retraining.model_package_group,

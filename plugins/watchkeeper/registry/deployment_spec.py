@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from watchkeeper.registry.spec_base import FromList, SpecModel, Text, distinct
 
+_LONGEST_SHIFT_MINUTES = 7 * 60
 DeploymentStrategy = Literal["all_at_once", "canary", "linear", "weights"]
 
 
@@ -56,6 +57,18 @@ class DeploymentSpec(SpecModel):
             message = (
                 f"strategy {self.strategy} without alarms: nothing would take the traffic back; name at least one "
                 "CloudWatch alarm, or use all_at_once"
+            )
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _ends_in_time(self) -> "DeploymentSpec":
+        steps = {"canary": 2, "linear": -(-100 // self.step_percentage)}.get(self.strategy, 0)
+        minutes = steps * self.step_minutes + self.termination_wait_seconds // 60
+        if minutes > _LONGEST_SHIFT_MINUTES:
+            message = (
+                f"the update would take {minutes} minutes, and SageMaker gives up after 8 hours, an hour of which the "
+                "new fleet may need; use fewer or shorter steps"
             )
             raise ValueError(message)
         return self
