@@ -1,7 +1,7 @@
 """### Retrain, compare, promote or keep
 
-`decide → attempt[endpoint](approve_training → prepare → train → compare → approve_promotion → promote → renew_baselines)
-→ report → verify`
+`decide → attempt[endpoint] → report → verify`, where an attempt is
+`approve_training → prepare → train → compare → approve_promotion → promote → renew_baselines`
 
 Rings when a fresh window is violated. **decide** asks each endpoint's policy (`retraining` in its file): which monitors
 and findings count, how many of the last windows, cooldown, maximum per month, and the mode: `dry_run` (the default)

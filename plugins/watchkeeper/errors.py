@@ -13,6 +13,7 @@
     ├── StoreError               the report store or the ledger
     ├── PermissionMissingError   AWS refused; names action and resource
     ├── EndpointStateError       an endpoint is not, or did not become, what was asked for
+    ├── PipelineError            a pipeline, its execution or a model package is not what was asked for
     └── ContainerContractError   the container's environment or folders are not as promised
 
 Each keeps its arguments as attributes, says what was found, what was expected and the remedy,
@@ -85,6 +86,10 @@ class PermissionMissingError(_DetailedError, PermissionError):
 
 class EndpointStateError(_DetailedError):
     """An endpoint is not, or did not become, what was asked for."""
+
+
+class PipelineError(_DetailedError):
+    """A pipeline, its execution or a model package is not, or did not become, what was asked for."""
 
 
 class ContainerContractError(_DetailedError):

@@ -55,7 +55,15 @@ def dags():
 
 def test_all_dags_are_parsed_in_under_a_second_with_the_network_shut(parsed):
     assert parsed["errors"] == {}
-    assert parsed["dags"] == ["baseline", "ground_truth", "model_quality", "monitor_daily", "monitor_hourly"]
+    assert parsed["dags"] == [
+        "baseline",
+        "ground_truth",
+        "model_quality",
+        "monitor_daily",
+        "monitor_hourly",
+        "retrain",
+        "roll_back",
+    ]
     assert parsed["seconds"] < 1.0
 
 
@@ -98,11 +106,15 @@ def test_every_task_is_retried_timed_and_mapped_ones_are_named(dags):
         for task in dag.tasks:
             assert task.retries >= 2, task.task_id
             # A sensor waits for a week unless told otherwise: longer than the run may take.
-            limit = task.execution_timeout or timedelta(seconds=task.timeout)
+            # A person is given days.
+            limit = task.execution_timeout or getattr(task, "response_timeout", None) or timedelta(seconds=task.timeout)
             assert timedelta(0) < limit < dag.dagrun_timeout, task.task_id
             assert task.pool == "default_pool"
-        mapped = [task for task in dag.tasks if task.is_mapped]
-        assert [task.map_index_template for task in mapped] == ["{{ task.label }}"]
+        mapped = [task for task in dag.tasks if task.is_mapped or task.get_closest_mapped_task_group() is not None]
+        assert {task.map_index_template for task in mapped} == ({"{{ task.label }}"} if mapped else set())
+    assert not [task for task in dags["roll_back"].tasks if task.is_mapped]
+    for dag_id in dags.keys() - {"retrain", "roll_back"}:
+        assert sum(task.is_mapped for task in dags[dag_id].tasks) == 1, dag_id
 
 
 def test_a_monitoring_dag_is_few_fat_tasks_in_a_row(dags):

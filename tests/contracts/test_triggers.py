@@ -20,6 +20,16 @@ ARGUMENTS = {
         "verify": False,
         "botocore_config": {"read_timeout": 5},
     },
+    "PipelineEndedTrigger": {
+        "execution_arn": "arn:aws:sagemaker:us-east-1:123456789012:pipeline/p/execution/e",
+        "cancel_on_kill": False,
+        "waiter_delay": 7,
+        "waiter_max_attempts": 9,
+        "aws_conn_id": "mine",
+        "region_name": "eu-west-1",
+        "verify": False,
+        "botocore_config": {"read_timeout": 5},
+    },
 }
 
 
@@ -50,7 +60,11 @@ def test_a_trigger_comes_back_the_same(name):
     assert all(fields[key] == value for key, value in ARGUMENTS[name].items())
 
 
-def test_connection_settings_reach_the_hook_after_deferral():
-    hook = triggers()["EndpointSettledTrigger"](**ARGUMENTS["EndpointSettledTrigger"]).hook()
+@pytest.mark.parametrize(
+    ("name", "waiter"),
+    [("EndpointSettledTrigger", "endpoint_settled"), ("PipelineEndedTrigger", "pipeline_execution_ended")],
+)
+def test_connection_settings_reach_the_hook_after_deferral(name, waiter):
+    hook = triggers()[name](**ARGUMENTS[name]).hook()
     assert (hook.aws_conn_id, hook._region_name, hook._verify) == ("mine", "eu-west-1", False)
-    assert "endpoint_settled" in hook._list_custom_waiters()
+    assert waiter in hook._list_custom_waiters()

@@ -1,19 +1,12 @@
 """Data capture on a live endpoint: what is declared, what is in service, and the way from one to the other."""
 
-import json
 from dataclasses import dataclass
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from watchkeeper.aws.config_clone import cloned_name, create_clone
 from watchkeeper.aws.sagemaker_hook import EndpointHook, LiveEndpoint
-from watchkeeper.aws.service_failure import error_code, permission_named
+from watchkeeper.aws.service_failure import permission_named
 from watchkeeper.errors import EndpointStateError
-
-if TYPE_CHECKING:
-    from mypy_boto3_sagemaker.type_defs import TagTypeDef
-
-_NAME_LIMIT = 63
-_NAME_MARK = "-wk-"
 
 
 @dataclass(frozen=True)
@@ -106,8 +99,8 @@ def plan_capture(hook: EndpointHook, endpoint_name: str, declared: DeclaredCaptu
             "Bring the endpoint into service, then enable capture again.",
         )
     wanted = {**current, "DataCaptureConfig": declared.as_request()}
-    wanted["EndpointConfigName"] = _cloned_name(facts.config_name, wanted)
-    _create_config(hook, wanted, facts.config_name)
+    wanted["EndpointConfigName"] = cloned_name(facts.config_name, wanted)
+    create_clone(hook, wanted, facts.config_name)
     return CaptureChange(endpoint_name, wanted["EndpointConfigName"], differences)
 
 
@@ -145,39 +138,6 @@ def verify_capture(hook: EndpointHook, endpoint_name: str, declared: DeclaredCap
     raise EndpointStateError(
         endpoint_name, found, "Read the endpoint's events and logs in SageMaker, mend the cause, and run again."
     )
-
-
-def _create_config(hook: EndpointHook, wanted: dict[str, Any], cloned_from: str) -> None:
-    from botocore.exceptions import ClientError
-
-    request = dict(wanted)
-    with permission_named("sagemaker", f"endpoint-config/{wanted['EndpointConfigName']}"):
-        tags = _tags_of(hook, cloned_from)
-        if tags:
-            request["Tags"] = tags
-        try:
-            hook.client.create_endpoint_config(**request)
-        except ClientError as error:
-            if error_code(error) == "ValidationException" and "exist" in str(error):
-                # Made by an earlier try: its name holds the digest of its content.
-                return
-            raise
-
-
-def _tags_of(hook: EndpointHook, config_name: str) -> "list[TagTypeDef]":
-    arn = hook.client.describe_endpoint_config(EndpointConfigName=config_name)["EndpointConfigArn"]
-    pages = hook.client.get_paginator("list_tags").paginate(ResourceArn=arn)
-    # AWS's own tags cannot be set by anybody.
-    return [tag for page in pages for tag in page.get("Tags", []) if not tag["Key"].startswith("aws:")]
-
-
-def _cloned_name(source: str, wanted: dict[str, Any]) -> str:
-    # The source counts too: content that is in service and yet not in force needs a configuration of another name.
-    content = wanted | {"EndpointConfigName": source}
-    text = json.dumps(content, sort_keys=True, default=str, separators=(",", ":"))
-    digest = sha256(text.encode()).hexdigest()[:10]
-    stem = source.partition(_NAME_MARK)[0]
-    return f"{stem[: _NAME_LIMIT - len(_NAME_MARK) - len(digest)].rstrip('-')}{_NAME_MARK}{digest}"
 
 
 def _comparable(capture: dict[str, Any]) -> dict[str, Any]:

@@ -66,7 +66,9 @@ class ApproveAttemptOperator(ApprovalOperator):
                 why=why,
                 now=datetime.now(UTC),
             )
-        self.subject = f"{self.endpoint}: {'train a new model' if self.stage == 'training' else 'promote the challenger'}?"
+        self.subject = (
+            f"{self.endpoint}: {'train a new model' if self.stage == 'training' else 'promote the challenger'}?"
+        )
         self.body = self._told(record, deployment.actions.uri(self.endpoint, self.attempt_id))
         tell_attempt(deployment, spec, record, "approval_wanted", self.subject, context, self.log.warning)
         return super().execute(context)

@@ -49,7 +49,9 @@ def tell_attempt(
     ordered = topic.endswith(".fifo")
     arguments = deployment.access.hook_arguments() | {"region_name": topic.split(":")[3]}
     try:
-        answer = SnsHook(**arguments).publish_to_target(  # type: ignore[no-untyped-call]
+        answer = SnsHook(
+            **arguments
+        ).publish_to_target(  # type: ignore[no-untyped-call]
             target_arn=topic,
             message="\n".join(lines) + "\n",
             subject="".join(char if " " <= char <= "~" else "?" for char in headline)[:100],

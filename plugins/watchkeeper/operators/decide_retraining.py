@@ -112,9 +112,7 @@ class DecideRetrainingOperator(MonitorOperator):
             evaluation_start=moment_text(decision.evaluation_window.start),
             evaluation_end=moment_text(decision.evaluation_window.end),
         )
-        return deployment.actions.open_attempt(
-            draft, by=run_name(context), why=decision.reason, now=datetime.now(UTC)
-        )
+        return deployment.actions.open_attempt(draft, by=run_name(context), why=decision.reason, now=datetime.now(UTC))
 
 
 def chosen_specs(deployment: Deployment, names: "list[str]") -> tuple["EndpointSpec", ...]:
@@ -132,7 +130,7 @@ def chosen_specs(deployment: Deployment, names: "list[str]") -> tuple["EndpointS
 
 
 def training_param(params: dict[str, Any]) -> Window | None:
-    """Return the training window that a run's params give, ``None`` for the policy's; ValueError if it is half given."""
+    """Return the training window that a run's params give, ``None`` for the policy's; ValueError for half of one."""
     start, end = params.get("training_start"), params.get("training_end")
     if not start and not end:
         return None

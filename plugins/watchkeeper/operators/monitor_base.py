@@ -17,12 +17,14 @@ from watchkeeper.errors import (
     DocumentError,
     EndpointStateError,
     PermissionMissingError,
+    PipelineError,
     ProblemsError,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from watchkeeper.aws.action_store import ActionStore
     from watchkeeper.aws.alert_record import AlertRecords
     from watchkeeper.aws.baseline_store import BaselineStore
     from watchkeeper.aws.key_index_store import KeyIndexStore
@@ -41,6 +43,7 @@ LASTING_ERRORS = (
     DocumentError,
     EndpointStateError,
     PermissionMissingError,
+    PipelineError,
     ProblemsError,
 )
 
@@ -122,6 +125,13 @@ class Deployment:
         from watchkeeper.aws.key_index_store import KeyIndexStore
 
         return KeyIndexStore(*self._place)
+
+    @cached_property
+    def actions(self) -> "ActionStore":
+        """The records of all actions."""
+        from watchkeeper.aws.action_store import ActionStore
+
+        return ActionStore(*self._place)
 
     def access_of(self, spec: "EndpointSpec") -> AwsAccess:
         """Return the way to the account and region that hold an endpoint and its capture."""

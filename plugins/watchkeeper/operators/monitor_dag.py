@@ -39,6 +39,7 @@ def analysis_pool() -> str:
 
 
 def text_param(description: str, **schema: Any) -> Param:
+    """Return an optional param of text."""
     return Param(None, type=["null", "string"], description=description, **schema)
 
 

@@ -41,7 +41,7 @@ class RenewBaselinesOperator(AttemptStepOperator):
             record = read_attempt(deployment, self.endpoint, self.attempt_id)
             skip_if_ended(record, but=frozenset({AttemptState.PROMOTED}))
             place = deployment.actions.uri(self.endpoint, self.attempt_id, RESULT_FOLDER)
-            versions = {}
+            versions: dict[str, str] = {}
             for monitor, source in _sources(spec, place):
                 manifest, documents = baseline_reader(monitor, is_import=False)(deployment, spec, source)
                 bound = msgspec.structs.replace(manifest, model_version=record.model_package_arn)
@@ -65,8 +65,7 @@ def _sources(spec: "EndpointSpec", place: str) -> "list[tuple[MonitorName, Basel
     if spec.periods_of("model_quality"):
         answers = spec.model_quality.probability_attribute is not None
         columns = {"probability_attribute" if answers else "inference_attribute": PREDICTION_COLUMN}
-        source = ModelQualityBaselineSpec(
-            dataset=f"{place}/model_quality.csv", ground_truth_attribute=LABEL_COLUMN, **columns
-        )
+        given = {"dataset": f"{place}/model_quality.csv", "ground_truth_attribute": LABEL_COLUMN, **columns}
+        source = ModelQualityBaselineSpec.model_validate(given)
         found.append(("model_quality", source))
     return found

@@ -32,6 +32,8 @@ def build_retrain_dag(dag_id: str, doc_md: str | None) -> DAG:
         catchup=False,
         # One run at a time: the next one finds the attempts of this one in their records.
         max_active_runs=1,
+        # Two people may take three days each.
+        dagrun_timeout=timedelta(days=8),
         default_args=DEFAULTS,
         params={
             "endpoints": endpoints_param(
@@ -71,12 +73,15 @@ def _attempt(endpoint: str, attempt_id: str) -> None:
         task_id="approve_training", stage="training", response_timeout=timedelta(days=3), defaults="Reject", **of
     )
     prepare = PrepareTablesOperator(task_id="prepare", execution_timeout=timedelta(hours=1), **of)
-    train = RunRetrainingPipelineOperator(task_id="train", parameters=prepare.output, deferrable=True, **of)
+    parameters: Any = prepare.output
+    train = RunRetrainingPipelineOperator(
+        task_id="train", parameters=parameters, deferrable=True, execution_timeout=timedelta(hours=13), **of
+    )
     compare = CompareModelsOperator(task_id="compare", execution_timeout=timedelta(minutes=30), **of)
     confirm = ApproveAttemptOperator(
         task_id="approve_promotion", stage="promotion", response_timeout=timedelta(days=3), defaults="Reject", **of
     )
-    promote = PromoteModelOperator(task_id="promote", deferrable=True, **of)
+    promote = PromoteModelOperator(task_id="promote", deferrable=True, execution_timeout=timedelta(hours=12), **of)
     renew = RenewBaselinesOperator(task_id="renew_baselines", execution_timeout=timedelta(hours=1), **of)
     approve >> prepare >> train >> compare >> confirm >> promote >> renew
 
@@ -89,9 +94,10 @@ def build_roll_back_dag(dag_id: str, doc_md: str | None) -> DAG:
         start_date=START,
         catchup=False,
         max_active_runs=1,
+        dagrun_timeout=timedelta(days=1),
         default_args=DEFAULTS,
         params={
-            "endpoint": Param("", type="string", minLength=1, description="The endpoint, by its file's name."),
+            "endpoint": text_param("The endpoint, by its file's name."),
             "attempt_id": text_param("The attempt to take back; the newest promotion if empty."),
             "reason": Param(
                 "rolled back on request",
@@ -105,9 +111,10 @@ def build_roll_back_dag(dag_id: str, doc_md: str | None) -> DAG:
     ) as dag:
         RollBackModelOperator(
             task_id="roll_back",
-            endpoint="{{ params.endpoint }}",
+            endpoint="{{ params.endpoint or '' }}",
             attempt_id="{{ params.attempt_id or '' }}",
             reason="{{ params.reason }}",
             deferrable=True,
+            execution_timeout=timedelta(hours=6),
         )
     return dag

@@ -13,6 +13,7 @@ from watchkeeper.registry.capture_window import Period
 from watchkeeper.registry.ground_truth_spec import GroundTruthSpec
 from watchkeeper.registry.model_quality_spec import ModelQualitySpec
 from watchkeeper.registry.monitor_spec import MonitorName, MonitorsSpec
+from watchkeeper.registry.retraining_spec import RetrainingSpec
 from watchkeeper.registry.spec_base import EmptyMapping, EndpointName, FromList, RegionName, SpecModel, Text, distinct
 
 UNWRITTEN_FIELDS = frozenset({"registry_id"})
@@ -78,6 +79,10 @@ class EndpointSpec(SpecModel):
     baseline: BaselineSpec | None = Field(
         default=None,
         description="Where the baseline comes from; null when the baseline DAG is told each time.",
+    )
+    retraining: RetrainingSpec | None = Field(
+        default=None,
+        description="When and how the model is trained anew; null for never.",
     )
     tags: Annotated[dict[Text, str], EmptyMapping] = Field(
         default_factory=dict,

@@ -11,6 +11,9 @@ ENDPOINT_NAME_PATTERN = r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$"
 S3_URI_PATTERN = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$"
 REGION_PATTERN = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"
 TOPIC_ARN_PATTERN = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?$"
+ROLE_ARN_PATTERN = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$"
+PIPELINE_NAME_PATTERN = r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}$"
+DEFINITION_FILE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*\.json$"
 HTTP_URL_PATTERN = r"^https?://[^\s]+$"
 CONTENT_TYPE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9.+_-]*/[A-Za-z0-9][A-Za-z0-9.+_-]*$"
 NOT_BLANK_PATTERN = r"\S"
@@ -20,6 +23,9 @@ PATTERN_REMEDIES: dict[str, str] = {
     S3_URI_PATTERN: "use an S3 URI such as s3://bucket/prefix",
     REGION_PATTERN: "use a region's code such as us-east-1",
     TOPIC_ARN_PATTERN: "use a topic's ARN such as arn:aws:sns:us-east-1:123456789012:model-alerts",
+    ROLE_ARN_PATTERN: "use a role's ARN such as arn:aws:iam::123456789012:role/training",
+    PIPELINE_NAME_PATTERN: "use SageMaker's form: up to 256 letters, digits and inner hyphens",
+    DEFINITION_FILE_PATTERN: "use a file's name in include/pipelines that ends with .json, without a folder",
     HTTP_URL_PATTERN: "use a whole address that starts with https://",
     CONTENT_TYPE_PATTERN: "use a plain content type such as text/csv, without parameters",
     NOT_BLANK_PATTERN: "write some text",
@@ -30,6 +36,9 @@ EndpointName = Annotated[str, Field(pattern=ENDPOINT_NAME_PATTERN)]
 S3Uri = Annotated[str, Field(pattern=S3_URI_PATTERN)]
 RegionName = Annotated[str, Field(pattern=REGION_PATTERN)]
 TopicArn = Annotated[str, Field(pattern=TOPIC_ARN_PATTERN)]
+RoleArn = Annotated[str, Field(pattern=ROLE_ARN_PATTERN)]
+PipelineName = Annotated[str, Field(pattern=PIPELINE_NAME_PATTERN)]
+DefinitionFile = Annotated[str, Field(pattern=DEFINITION_FILE_PATTERN)]
 HttpUrl = Annotated[str, Field(pattern=HTTP_URL_PATTERN)]
 ContentType = Annotated[str, Field(pattern=CONTENT_TYPE_PATTERN)]
 Text = Annotated[str, Field(pattern=NOT_BLANK_PATTERN)]
