@@ -185,8 +185,10 @@ def test_a_killed_worker_stops_the_execution_and_only_if_it_may(world):
     assert world.stopped == [task.execution_arn]
 
 
-def test_a_killed_deferred_task_stops_the_execution_and_a_restarted_triggerer_does_not(monkeypatch):
-    stopped = []
+@pytest.fixture
+def stops(monkeypatch):
+    """Take down what a trigger asks SageMaker to stop."""
+    asked = []
 
     class Client:
         async def __aenter__(self):
@@ -196,20 +198,48 @@ def test_a_killed_deferred_task_stops_the_execution_and_a_restarted_triggerer_do
             return None
 
         async def stop_pipeline_execution(self, **request):
-            stopped.append(request["PipelineExecutionArn"])
+            asked.append(request["PipelineExecutionArn"])
 
     class Hook:
         async def get_async_conn(self):
             return Client()
 
     monkeypatch.setattr(pipeline_trigger.PipelineEndedTrigger, "hook", lambda _: Hook())
-    trigger = pipeline_trigger.PipelineEndedTrigger(execution_arn="arn:execution")
-    asyncio.run(trigger.cleanup())
-    assert stopped == []
-    asyncio.run(pipeline_trigger.PipelineEndedTrigger(execution_arn="arn:x", cancel_on_kill=False).on_kill())
-    assert stopped == []
-    asyncio.run(trigger.on_kill())
-    assert stopped == ["arn:execution"]
+    return asked
+
+
+def cancelled(trigger, *, by_a_person):
+    """Run a trigger as Airflow's triggerer does, and cancel it as a person or as the triggerer's own end does."""
+    from airflow.jobs.triggerer_job_runner import TriggerRunner
+
+    async def run():
+        runner = TriggerRunner()
+        task = asyncio.create_task(runner.run_trigger(1, trigger))
+        runner.triggers[1] = {"task": task, "is_watcher": False, "name": "t", "events": 0}
+        await asyncio.sleep(0.05)
+        if by_a_person:
+            runner.to_cancel.append(1)
+            await runner.cancel_triggers()
+        else:
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("by_a_person", "cancel_on_kill", "expected"),
+    [(True, True, ["arn:execution"]), (True, False, []), (False, True, [])],
+    ids=["a person ends the task", "it may go on", "the triggerer restarts"],
+)
+def test_only_a_person_who_ends_the_deferred_task_stops_the_execution(
+    stops, monkeypatch, by_a_person, cancel_on_kill, expected
+):
+    monkeypatch.setenv("AIRFLOW_DISABLE_GREENBACK_PORTAL", "true")
+    trigger = pipeline_trigger.PipelineEndedTrigger(execution_arn="arn:execution", cancel_on_kill=cancel_on_kill)
+    cancelled(trigger, by_a_person=by_a_person)
+    assert stops == expected
 
 
 @pytest.mark.parametrize(
