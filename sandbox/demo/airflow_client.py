@@ -122,6 +122,21 @@ class AirflowClient:
             for task in tasks["task_instances"]
         ]
 
+    def waiting_approvals(self, dag_id: str) -> list[dict[str, Any]]:
+        """Return the questions of a DAG's runs that wait for a person's answer."""
+        page = self._request(
+            "GET", f"/dags/{dag_id}/dagRuns/~/hitlDetails", params={"response_received": False, "limit": 100}
+        )
+        return list(page["hitl_details"])
+
+    def approve(self, question: Mapping[str, Any]) -> None:
+        """Answer a question with Approve, as a person would under Required Actions."""
+        task = question["task_instance"]
+        path = f"/dags/{task['dag_id']}/dagRuns/{task['dag_run_id']}/taskInstances/{task['task_id']}"
+        self._request(
+            "PATCH", f"{path}/{task['map_index']}/hitlDetails", json={"chosen_options": ["Approve"], "params_input": {}}
+        )
+
     def _request_patiently(
         self, method: str, path: str, passing: Container[int], body: Mapping[str, Any]
     ) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def play(stage: Stage) -> list[str]:
             {
                 "WATCHKEEPER_BUCKET": BUCKET,
                 "WATCHKEEPER_PREFIX": PREFIX,
-                "WATCHKEEPER_ENDPOINTS": str(stage.repository / "sandbox" / "endpoints"),
+                "WATCHKEEPER_ENDPOINTS": str(stage.repository / "sandbox" / "endpoints" / "data_quality"),
                 "WATCHKEEPER_TOPIC_ARN": deployed["topic_arn"],
             }
         )

@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import polars as pl
 
+from watchkeeper.aws.action_store import ActionStore, AttemptRecord
 from watchkeeper.aws.ledger import Ledger
 
 RECEIVE_AT_MOST = 10
@@ -45,9 +46,43 @@ class DeliveredResults:
         )
         self._url = aws["AWS_ENDPOINT_URL"]
 
-    def ledger(self, bucket: str, prefix: str, monitor: str, start: datetime, end: datetime) -> pl.DataFrame:
-        """Return the newest verdict of each window that starts in ``[start, end)``."""
-        return Ledger(bucket, prefix, self._client("s3")).read(monitor, start, end)
+    def ledger(
+        self, bucket: str, prefix: str, monitor: str, start: datetime, end: datetime, *, every_revision: bool = False
+    ) -> pl.DataFrame:
+        """Return the newest verdict of each window that starts in ``[start, end)``, or all revisions."""
+        return Ledger(bucket, prefix, self._client("s3")).read(monitor, start, end, every_revision=every_revision)
+
+    def attempts(self, bucket: str, prefix: str, endpoint: str) -> list[AttemptRecord]:
+        """Return the retraining attempts of an endpoint, the oldest first."""
+        return list(reversed(ActionStore(bucket, prefix, self._client("s3")).attempts(endpoint)))
+
+    def document(self, uri: str) -> dict[str, Any]:
+        """Return the JSON document at an ``s3://`` address."""
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        return dict(json.loads(self._client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()))
+
+    def endpoint(self, name: str) -> dict[str, Any]:
+        """Return what SageMaker says of an endpoint, and the approval status of each model package of its group."""
+        sagemaker = self._client("sagemaker")
+        described = dict(sagemaker.describe_endpoint(EndpointName=name))
+        packages = sagemaker.list_model_packages(ModelPackageGroupName=name)["ModelPackageSummaryList"]
+        described["Packages"] = {one["ModelPackageArn"]: one["ModelApprovalStatus"] for one in packages}
+        return described
+
+    def put_alarm(self, name: str, endpoint: str) -> None:
+        """Make the alarm on model errors that guards a shift of traffic."""
+        self._client("cloudwatch").put_metric_alarm(
+            AlarmName=name,
+            Namespace="AWS/SageMaker",
+            MetricName="InvocationModelErrors",
+            Dimensions=[{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": "AllTraffic"}],
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=5.0,
+            ComparisonOperator="GreaterThanThreshold",
+            TreatMissingData="notBreaching",
+        )
 
     def messages(self, queue_url: str) -> list[DeliveredMessage]:
         """Return every message in the queue, and leave them there."""

@@ -53,11 +53,17 @@ def message_table(messages: Sequence[DeliveredMessage]) -> Table:
     by_window = sorted(messages, key=lambda one: (one.attributes.get("window", ""), one.subject))
     for message in by_window:
         values = [message.attributes.get(name, "") for name in ("kind", "severity")]
-        start = message.attributes.get("window", "").partition("-")[0]
-        moment = datetime.strptime(start, "%Y%m%dT%H").replace(tzinfo=UTC)
-        is_day = message.attributes.get("period") == "daily"
-        table.add_row(_window(moment, moment + timedelta(hours=24 if is_day else 1)), Text(message.subject), *values)
+        table.add_row(_window_of(message), Text(message.subject), *values)
     return table
+
+
+def _window_of(message: DeliveredMessage) -> str:
+    """Return the window that a message is about; messages about attempts have none."""
+    start = message.attributes.get("window", "").partition("-")[0]
+    if not start:
+        return "-"
+    moment = datetime.strptime(start, "%Y%m%dT%H").replace(tzinfo=UTC)
+    return _window(moment, moment + timedelta(hours=24 if message.attributes.get("period") == "daily" else 1))
 
 
 def metric_table(series: Sequence[MetricSeries]) -> Table:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox.demo import data_quality
+from sandbox.demo import data_quality, retrain
 from sandbox.demo.stage import Stage
 
 
@@ -20,5 +20,8 @@ SCENES = {
     scene.name: scene
     for scene in (
         Scene("data_quality", "drift, broken input and missing capture, found hour by hour", data_quality.play),
+        Scene(
+            "retrain", "labels come late, quality falls, a challenger is promoted and another rejected", retrain.play
+        ),
     )
 }

@@ -49,7 +49,7 @@ def hourly_profiles(replayed: Replayed, spec: EndpointSpec, baseline: Baseline) 
 
 @pytest.mark.parametrize("endpoint", ["flights-delay", "order-quantity"])
 def test_the_analysis_finds_exactly_what_is_expected(replayed: Replayed, endpoint: str) -> None:
-    registry = load_registry(ROOT / "sandbox" / "endpoints")
+    registry = load_registry(ROOT / "sandbox" / "endpoints" / "data_quality")
     registry.require_sound()
     spec = registry.endpoints[endpoint]
     baseline = baseline_of(replayed, spec)

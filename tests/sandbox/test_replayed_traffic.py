@@ -128,7 +128,7 @@ def test_endpoint_files_name_the_columns_that_are_sent(replayed: Replayed) -> No
     s3 = replayed.sandbox.client("s3")
     body = s3.get_object(Bucket="watchkeeper", Key="datasets/flights-delay/baseline.csv")["Body"].read()
     header = body.splitlines()[0].decode().split(",")
-    capture = yaml.safe_load((ROOT / "sandbox/endpoints/flights-delay.yaml").read_text())["capture"]
+    capture = yaml.safe_load((ROOT / "sandbox/endpoints/data_quality/flights-delay.yaml").read_text())["capture"]
     assert capture["output_columns"] + capture["input_columns"] == header  # output columns come first
     (_key, line), *_ = captured_lines(replayed, "flights-delay", [12])
     assert len(line["captureData"]["endpointInput"]["data"].split(",")) == len(capture["input_columns"])

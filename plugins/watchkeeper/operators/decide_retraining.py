@@ -30,7 +30,7 @@ class DecideRetrainingOperator(MonitorOperator):
     Reads verdicts from the ledger and earlier attempts from their audit records, so that lost or doubled asset events
     do no harm. A decision to retrain opens the attempt's record; in ``dry_run`` the record only says what would be
     done. The run's params: ``endpoints`` (by hand: no violated windows are needed), ``force`` (also overrides cooldown,
-    monthly maximum and dry run), ``training_start`` and ``training_end``.
+    monthly maximum and dry run), and ``training_start``, ``training_end``, ``evaluation_start``, ``evaluation_end``.
     """
 
     def execute(self, context: "Context") -> list[dict[str, str]]:
@@ -40,9 +40,9 @@ class DecideRetrainingOperator(MonitorOperator):
             deployment = self.open_deployment()
             names = list(params.get("endpoints") or ())
             specs = chosen_specs(deployment, names)
-            window = training_param(params)
-            if window is not None and len(names) != 1:
-                message = "training_start and training_end are one endpoint's: name exactly one in endpoints"
+            windows = window_params(params)
+            if any(windows) and len(names) != 1:
+                message = "training and evaluation windows are one endpoint's: name exactly one in endpoints"
                 raise ValueError(message)
         for problem in deployment.registry.problems:
             self.log.error("Left out for a fault in its file: %s", problem)
@@ -52,7 +52,7 @@ class DecideRetrainingOperator(MonitorOperator):
                 deployment, spec, due_moment(context), by_hand=bool(names), params=params, context=context
             )
             self.log.info("%s: %s", spec.registry_id, decision.reason)
-            record = self._record(deployment, spec, decision, window, context, by_hand=bool(names))
+            record = self._record(deployment, spec, decision, windows, context, by_hand=bool(names))
             if record is not None and not record.dry_run:
                 attempts.append({"endpoint": spec.registry_id, "attempt_id": record.attempt_id})
         return attempts
@@ -91,7 +91,7 @@ class DecideRetrainingOperator(MonitorOperator):
         deployment: Deployment,
         spec: "EndpointSpec",
         decision: RetrainingDecision,
-        window: Window | None,
+        windows: tuple[Window | None, Window | None],
         context: "Context",
         *,
         by_hand: bool,
@@ -99,7 +99,8 @@ class DecideRetrainingOperator(MonitorOperator):
         would = set(decision.refusals) == {Refusal.DRY_RUN}
         if not decision.retrain and not would:
             return None
-        training = window or decision.training_window
+        training = windows[0] or decision.training_window
+        evaluation = windows[1] or decision.evaluation_window
         draft = AttemptRecord(
             attempt_id=decision.attempt_id,
             endpoint=spec.registry_id,
@@ -109,8 +110,8 @@ class DecideRetrainingOperator(MonitorOperator):
             dry_run=would,
             training_start=moment_text(training.start),
             training_end=moment_text(training.end),
-            evaluation_start=moment_text(decision.evaluation_window.start),
-            evaluation_end=moment_text(decision.evaluation_window.end),
+            evaluation_start=moment_text(evaluation.start),
+            evaluation_end=moment_text(evaluation.end),
         )
         return deployment.actions.open_attempt(draft, by=run_name(context), why=decision.reason, now=datetime.now(UTC))
 
@@ -129,15 +130,22 @@ def chosen_specs(deployment: Deployment, names: "list[str]") -> tuple["EndpointS
     return tuple(spec for spec in found if not names or spec.registry_id in names)
 
 
-def training_param(params: dict[str, Any]) -> Window | None:
-    """Return the training window that a run's params give, ``None`` for the policy's; ValueError for half of one."""
-    start, end = params.get("training_start"), params.get("training_end")
-    if not start and not end:
-        return None
-    if not (start and end):
-        message = "got only one of training_start and training_end; give both, or neither"
-        raise ValueError(message)
-    return Window(parse_moment(str(start)), parse_moment(str(end)))
+def window_params(params: dict[str, Any]) -> tuple[Window | None, Window | None]:
+    """Return the windows of training and evaluation that a run's params give, ``None`` for the policy's.
+
+    ValueError if only one end of a window is given.
+    """
+
+    def window(name: str) -> Window | None:
+        start, end = params.get(f"{name}_start"), params.get(f"{name}_end")
+        if not start and not end:
+            return None
+        if not (start and end):
+            message = f"got only one of {name}_start and {name}_end; give both, or neither"
+            raise ValueError(message)
+        return Window(parse_moment(str(start)), parse_moment(str(end)))
+
+    return window("training"), window("evaluation")
 
 
 def verdict_rows(

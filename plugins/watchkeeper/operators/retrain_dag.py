@@ -21,6 +21,8 @@ from watchkeeper.operators.verify_run import VerifyRunOperator
 GROUP = "attempt"
 STEPS = ("approve_training", "prepare", "train", "compare", "approve_promotion", "promote", "renew_baselines")
 _LABEL = {"map_index_template": "{{ task.label }}"}
+#: One cheap call a look; the number of looks still covers half a day.
+_WAITS: dict[str, Any] = {"waiter_delay": 15, "waiter_max_attempts": 2880}
 
 
 def build_retrain_dag(dag_id: str, doc_md: str | None) -> DAG:
@@ -46,6 +48,8 @@ def build_retrain_dag(dag_id: str, doc_md: str | None) -> DAG:
             ),
             "training_start": text_param("By hand: train on the labelled captures from here …", format="date-time"),
             "training_end": text_param("… to here, whole hours of UTC. Give both or neither.", format="date-time"),
+            "evaluation_start": text_param("By hand: compare on the held-out rows from here …", format="date-time"),
+            "evaluation_end": text_param("… to here, whole hours of UTC. Give both or neither.", format="date-time"),
         },
         tags=[*TAGS, "retraining"],
         doc_md=doc_md,
@@ -75,13 +79,15 @@ def _attempt(endpoint: str, attempt_id: str) -> None:
     prepare = PrepareTablesOperator(task_id="prepare", execution_timeout=timedelta(hours=1), **of)
     parameters: Any = prepare.output
     train = RunRetrainingPipelineOperator(
-        task_id="train", parameters=parameters, deferrable=True, execution_timeout=timedelta(hours=13), **of
+        task_id="train", parameters=parameters, deferrable=True, execution_timeout=timedelta(hours=13), **_WAITS, **of
     )
     compare = CompareModelsOperator(task_id="compare", execution_timeout=timedelta(minutes=30), **of)
     confirm = ApproveAttemptOperator(
         task_id="approve_promotion", stage="promotion", response_timeout=timedelta(days=3), defaults="Reject", **of
     )
-    promote = PromoteModelOperator(task_id="promote", deferrable=True, execution_timeout=timedelta(hours=12), **of)
+    promote = PromoteModelOperator(
+        task_id="promote", deferrable=True, waiter_delay=15, execution_timeout=timedelta(hours=12), **of
+    )
     renew = RenewBaselinesOperator(task_id="renew_baselines", execution_timeout=timedelta(hours=1), **of)
     approve >> prepare >> train >> compare >> confirm >> promote >> renew
 
