@@ -40,11 +40,16 @@ class AirflowSettings:
     ui_port: int
     execution_port: int
     parallelism: int = 4
+    by_schedule: bool = False
+    """Whether DAGs run by their schedules, the clock's and the assets'; else only as the scene has them run."""
 
     @classmethod
-    def with_free_ports(cls, home: Path, dags_folder: Path, plugins_folder: Path) -> "AirflowSettings":
+    def with_free_ports(
+        cls, home: Path, dags_folder: Path, plugins_folder: Path, *, by_schedule: bool = False
+    ) -> "AirflowSettings":
         """Return settings with the UI on port 8080, where that is free, and everything else on any free port."""
-        return cls(home, dags_folder, plugins_folder, free_port(PREFERRED_UI_PORT), free_port())
+        ports = free_port(PREFERRED_UI_PORT), free_port()
+        return cls(home, dags_folder, plugins_folder, *ports, by_schedule=by_schedule)
 
     @property
     def url(self) -> str:
@@ -70,8 +75,12 @@ class AirflowSettings:
             "DATABASE": {"SQL_ALCHEMY_CONN": database.url, "SQL_ALCHEMY_CONN_ASYNC": database.async_url},
             "API": {"HOST": LOOPBACK, "PORT": self.ui_port, "BASE_URL": self.url, "SECRET_KEY": secrets.token_hex(32)},
             "API_AUTH": {"JWT_SECRET": secrets.token_hex(64)},
-            # The demo decides which windows are run, by backfills; the clock would add runs of its own.
-            "SCHEDULER": {"SCHEDULER_IDLE_SLEEP_TIME": 0.2, "ENABLE_HEALTH_CHECK": False, "USE_JOB_SCHEDULE": False},
+            "SCHEDULER": {
+                "SCHEDULER_IDLE_SLEEP_TIME": 0.2,
+                "ENABLE_HEALTH_CHECK": False,
+                # A scene that decides which windows are run has no use for the clock's runs beside them.
+                "USE_JOB_SCHEDULE": self.by_schedule,
+            },
             # A supervisor that misses its task's exit by a moment waits one heartbeat (5 s by default) to notice.
             "WORKERS": {"EXECUTION_API_TIMEOUT": 60, "MIN_HEARTBEAT_INTERVAL": 1},
             "DAG_PROCESSOR": {"PARSING_PROCESSES": 1, "MIN_FILE_PROCESS_INTERVAL": 120, "REFRESH_INTERVAL": 120},

@@ -15,13 +15,10 @@ STATE_COLOURS = {"promoted": "green", "rejected": "yellow", "failed": "bold red"
 
 def revision_table(ledger: pl.DataFrame) -> Table:
     """Return one row per window and revision: labels, verdict, F1, reason."""
-    table = Table(title="Every revision of a verdict, from the ledger in S3", title_justify="left")
-    for name in ("window (UTC)", "rev."):
-        table.add_column(name, no_wrap=True)
-    table.add_column("labels", justify="right", no_wrap=True, min_width=7)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("F1", justify="right", no_wrap=True)
-    table.add_column("reason", no_wrap=True, overflow="ellipsis")
+    table = Table(title="Every revision of a verdict, from the ledger in S3", title_justify="left", expand=True)
+    for name, width in (("window (UTC)", 14), ("rev.", 4), ("labels", 6), ("verdict", 14), ("F1", 4)):
+        table.add_column(name, no_wrap=True, width=width)
+    table.add_column("reason", no_wrap=True, overflow="ellipsis", ratio=1)
     previous = None
     for row in ledger.sort("window_start", "revision").iter_rows(named=True):
         if previous not in {None, row["window_start"]}:

@@ -36,6 +36,7 @@ class Stage:
     sandbox_url: str = ""
     aws: dict[str, str] = field(default_factory=dict)
     _airflow: AirflowStack | None = None
+    _commands: int = 0
 
     @property
     def airflow(self) -> AirflowStack:
@@ -68,17 +69,19 @@ class Stage:
 
     def sandbox_command(self, *arguments: str, timeout: float = 300.0) -> Any:
         """Run ``python -m sandbox ARGUMENTS`` and return the JSON document that it prints."""
-        name = f"sandbox-{arguments[0]}"
+        self._commands += 1
+        name = f"sandbox-{arguments[0]}-{self._commands}"
         output = self.folder / "processes" / f"{name}.json"
         command = [str(self.sandbox_python), "-m", "sandbox", *arguments]
         self.processes.run(name, command, clean_environment(self.aws), timeout, output=output)
         return json.loads(output.read_text())
 
-    def prepare_airflow(self) -> None:
-        """Begin to make Airflow's database; ``start_airflow`` waits for that."""
+    def prepare_airflow(self, *, by_schedule: bool = False) -> None:
+        """Begin to make Airflow's database; ``start_airflow`` waits for that. ``by_schedule``: see the settings."""
         home = self.folder / "airflow"
         home.mkdir(parents=True, exist_ok=True)
-        settings = AirflowSettings.with_free_ports(home, self.repository / "dags", self.repository / "plugins")
+        folders = self.repository / "dags", self.repository / "plugins"
+        settings = AirflowSettings.with_free_ports(home, *folders, by_schedule=by_schedule)
         if self.database_name == "postgres":
             database = MetadataDatabase.postgres(
                 self.processes, self.repository / ".venv-postgres", clean_environment()

@@ -108,6 +108,9 @@ def until[T](ask: Callable[[], T], enough: Callable[[T], bool], seconds: float =
 def pipeline(sandbox: SandboxProcess) -> Pipeline:
     sandbox.client("s3").create_bucket(Bucket="pipelines")
     name = f"retraining-{uuid.uuid4().hex[:8]}"
+    header, *rows = labelled_flights().decode().splitlines()
+    held_out = [f"row_id,{header}", *(f"{number}/0,{row}" for number, row in enumerate(rows[:30]))]
+    sandbox.client("s3").put_object(Bucket="pipelines", Key=f"{name}/held-out/rows.csv", Body="\n".join(held_out))
     made = sandbox.client("sagemaker").create_pipeline(
         PipelineName=name, PipelineDefinition=DEFINITION, RoleArn=ROLE, ClientRequestToken=uuid.uuid4().hex
     )
@@ -131,6 +134,11 @@ def test_the_shipped_definition_trains_evaluates_and_registers(pipeline: Pipelin
     quality = pipeline.json("baseline/evaluation/evaluation.json")
     assert quality["dataset"]["item_count"] == 80
     assert quality["binary_classification_metrics"]["auc"]["value"] > 0.95
+    key = f"{pipeline.name}/baseline/evaluation/predictions.csv"
+    header, *answers = pipeline.s3.get_object(Bucket="pipelines", Key=key)["Body"].read().decode().splitlines()
+    assert header == "row_id,prediction"
+    assert [answer.split(",")[0] for answer in answers] == [f"{number}/0" for number in range(30)]
+    assert all(0 <= float(answer.split(",")[1]) <= 1 for answer in answers)
     body = pipeline.s3.get_object(Bucket="pipelines", Key=f"{pipeline.name}/baseline/baseline.csv")["Body"].read()
     header, *rows = body.decode().splitlines()
     assert (header.split(","), len(rows)) == (["late_probability", *INPUTS], 400)
