@@ -83,6 +83,20 @@ def test_what_was_made_good_is_told_and_counted_by_a_retry_too(place):
     assert summary["verdicts"] == {"violated": 1, "ok": 1}
 
 
+@pytest.mark.parametrize("told_before", [True, False])
+def test_an_old_window_that_is_restated_corrects_what_was_told_and_is_no_news_otherwise(place, told_before):
+    old = NOW.shifted(-30 * HOUR)
+    place.deployment.reports.write_result(result(window=old, verdict="violated", digest="a"), {}, old)
+    params = {"window_start": old.start.isoformat(), "window_end": old.end.isoformat()}
+    first = report(**params, act=True if told_before else None)
+    assert len(first["alerts_sent"]) == told_before
+    place.deployment.reports.write_result(result(window=old, digest="b"), {}, old)
+    again = report(**params)
+    assert len(again["alerts_sent"]) == told_before
+    kinds = [message["MessageAttributes"]["kind"]["Value"] for message in place.messages()]
+    assert kinds == (["alert", "withdrawal"] if told_before else [])
+
+
 @pytest.mark.parametrize(("act", "told"), [(None, 0), (True, 1)])
 def test_a_backfill_of_fresh_hours_alerts_only_when_told_to(place, act, told):
     place.deployment.reports.write_result(result(window=NOW, verdict="violated", digest="e" * 32), {}, NOW)

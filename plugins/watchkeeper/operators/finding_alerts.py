@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -42,17 +42,21 @@ class AlertPublisher:
     run_id: str
     airflow_url: str | None
     tell: Callable[[str], None]
+    _old: set[tuple[str, str, str]] = field(default_factory=set, init=False)
 
-    def publish(self, results: Iterable["WindowResult"]) -> AlertReport:
+    def publish(self, results: Iterable["WindowResult"], restated: Iterable["WindowResult"] = ()) -> AlertReport:
         """Publish what has to be told of the results, oldest window first, and report what came of it.
 
-        A topic that refuses does not stop the others: its claim is given back and the fault reported.
+        Of ``restated`` windows, which are too old for news, only what was told before is corrected or withdrawn. A
+        topic that refuses does not stop the others: its claim is given back and the fault reported.
         """
+        fresh, old = list(results), list(restated)
+        self._old.update((item.endpoint, item.variant, item.window) for item in old)
         told: dict[str, list[str]] = {"sent": [], "quiet": [], "without_topic": []}
         faults: list[str] = []
         # Windows of one endpoint are told in their order, since each looks at the one before; endpoints side by side.
         rows: dict[tuple[str, str], list[WindowResult]] = {}
-        for result in sorted(results, key=lambda item: (item.endpoint, item.variant, item.window)):
+        for result in sorted([*fresh, *old], key=lambda item: (item.endpoint, item.variant, item.window)):
             rows.setdefault((result.endpoint, result.variant), []).append(result)
         self.deployment.access.client("s3")
         with ThreadPoolExecutor(_PUBLISHERS) as publishers:
@@ -123,6 +127,8 @@ class AlertPublisher:
     def _kind(self, result: "WindowResult", own: list[AlertRecord]) -> str | None:
         """Return what has to be told, if anything; ``own`` holds what was told of the window's other revisions."""
         last = own[-1] if own else None
+        if last is None and (result.endpoint, result.variant, result.window) in self._old:
+            return None
         if result.verdict in ALERTING_VERDICTS:
             return "correction" if last is not None and last.is_bad_news else "alert"
         # Good news only for those who had the bad.

@@ -88,7 +88,8 @@ class PublishReportOperator(MonitorOperator):
         results = self._collect(deployment, scope, self._due(context, deployment, scope))
         acting = self._acting(deployment, scope, results)
         self._put_metrics(deployment, scope, results, summary)
-        self._publish(deployment, scope, acting, summary)
+        stale = [] if scope.act is False else [item for item in results if item not in acting and item.revision > 1]
+        self._publish(deployment, scope, acting, stale, summary)
         self._record(deployment, scope, results, summary)
         self._ring(context, results, acting)
         for result in results:
@@ -213,7 +214,12 @@ class PublishReportOperator(MonitorOperator):
         summary.metrics_refused = list(report.refusals)
 
     def _publish(
-        self, deployment: Deployment, scope: RunScope, acting: list["WindowResult"], summary: RunSummary
+        self,
+        deployment: Deployment,
+        scope: RunScope,
+        acting: list["WindowResult"],
+        restated: list["WindowResult"],
+        summary: RunSummary,
     ) -> None:
         from watchkeeper.operators.finding_alerts import AlertPublisher
 
@@ -224,7 +230,7 @@ class PublishReportOperator(MonitorOperator):
             airflow_url=conf.get("api", "base_url", fallback=None),
             tell=self.log.info,
         )
-        report = publisher.publish(acting)
+        report = publisher.publish(acting, restated)
         summary.alerts_sent, summary.alerts_quiet = list(report.sent), list(report.quiet)
         summary.faults.extend(f"alert: {fault}" for fault in report.faults)
         if report.without_topic:
