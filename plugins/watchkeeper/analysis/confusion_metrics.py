@@ -16,7 +16,7 @@ BETAS = {"f0_5": 0.5, "f1": 1.0, "f2": 2.0}
 CONSTANT = "_best_constant_classifier"
 
 
-def binary_metrics(cells: Ints, *, most_predicted: bool) -> dict[str, Floats]:
+def binary_metrics(cells: NDArray[np.number], *, most_predicted: bool) -> dict[str, Floats]:
     """Return the metrics of true positives, false negatives, false positives and true negatives (the last axis).
 
     Not-a-number is what no row of a class leaves undefined. The best constant classifier answers the most frequent

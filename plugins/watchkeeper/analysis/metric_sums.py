@@ -10,16 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from watchkeeper.analysis.confusion_metrics import BETAS, binary_metrics, f_score
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Metrics = Callable[[NDArray[np.floating]], dict[str, Floats]]
 
 LESS_IS_BETTER = frozenset({"rmse", "mae", "mse"})
-_BETAS = {"f0_5": 0.5, "f1": 1.0, "f2": 2.0}
 REGRESSION = ("rmse", "mae", "mse", "r2")
-LABEL_METRICS = ("accuracy", "precision", "recall", *_BETAS)
+LABEL_METRICS = ("accuracy", "precision", "recall", *BETAS)
 SCORE_METRICS = ("auc", "au_prc")
-MULTICLASS = ("accuracy", "weighted_precision", "weighted_recall", *(f"weighted_{name}" for name in _BETAS))
+MULTICLASS = ("accuracy", "weighted_precision", "weighted_recall", *(f"weighted_{name}" for name in BETAS))
 # Labels that differ by less than this share of their size differ by the rounding of their mean.
 _SAME = 1e-13
 
@@ -80,14 +81,9 @@ def binary_sums(positive: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> Ro
 
 
 def _of_cells(sums: NDArray[np.floating]) -> dict[str, Floats]:
-    tp, fn, fp, tn = np.moveaxis(np.asarray(sums, np.float64), -1, 0)
-    precision, recall = _ratio(tp, tp + fp, 0.0), _ratio(tp, tp + fn)
-    return {
-        "accuracy": _ratio(tp + tn, tp + fn + fp + tn),
-        "precision": np.where(tp + fn + fp + tn > 0, precision, np.nan),
-        "recall": recall,
-        **{name: _f_score(precision, recall, beta) for name, beta in _BETAS.items()},
-    }
+    measured = binary_metrics(sums, most_predicted=False)
+    rows = np.asarray(sums, np.float64).sum(axis=-1)
+    return {name: np.where(rows > 0, measured[name], np.nan) for name in LABEL_METRICS}
 
 
 def score_sums(positive: NDArray[np.bool_], scores: Floats, bins: int | None = None) -> RowSums:
@@ -148,18 +144,12 @@ def multiclass_sums(labels: Ints, predictions: Ints, classes: int) -> RowSums:
             "weighted_precision": (weights * precision).sum(axis=-1),
             "weighted_recall": (weights * recall).sum(axis=-1),
             **{
-                f"weighted_{name}": (weights * _f_score(precision, recall, beta)).sum(axis=-1)
-                for name, beta in _BETAS.items()
+                f"weighted_{name}": (weights * f_score(precision, recall, beta)).sum(axis=-1)
+                for name, beta in BETAS.items()
             },
         }
 
     return RowSums(3 * classes + 1, metrics, columns=columns)
-
-
-def _f_score(precision: Floats, recall: Floats, beta: float) -> Floats:
-    square = beta * beta
-    score = _ratio((1 + square) * precision * recall, square * precision + recall, 0.0)
-    return np.where(np.isnan(recall), np.nan, score)
 
 
 def _ratio(part: Floats, whole: Floats, otherwise: float = np.nan) -> Floats:
