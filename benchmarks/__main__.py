@@ -15,15 +15,14 @@ from benchmarks.contenders import (
     HUGE,
     LARGE,
     MEDIUM,
-    PEER_PINS,
     ROOT,
     SMALL,
     Contender,
     Workspace,
     our_baseline,
-    peer_python,
 )
 from benchmarks.machine_facts import machine_facts
+from benchmarks.peer_environment import EVIDENTLY, WHYLOGS, make_environment
 from benchmarks.process_meter import Measurement, measure
 from benchmarks.result_page import result_tables, target_list, write_page
 
@@ -43,7 +42,7 @@ def main() -> None:
     options = parser.parse_args()
     chosen = [c for c in CONTENDERS if not options.only or c.key in options.only]
     space = Workspace(ROOT / ".cache/bench")
-    facts = machine_facts()
+    facts = machine_facts(WHYLOGS, EVIDENTLY)
     prepare(space, chosen, options.rows)
     results: dict[tuple[str, int], list[Measurement]] = {}
     for rows in options.rows:
@@ -73,19 +72,6 @@ def prepare(space: Workspace, chosen: list[Contender], sizes: list[int]) -> None
     compileall.compile_dir(FOLDER / "peers", quiet=1)
     space.output("").mkdir(parents=True, exist_ok=True)
     run(space, *our_baseline(space))
-
-
-def make_environment(name: str) -> None:
-    """Install a peer, unless the environment is there with these pins."""
-    pins = PEER_PINS[name]
-    python = peer_python(name)
-    ready = python.parent.parent / ".ready"
-    if ready.exists() and ready.read_text() == pins.read_text():
-        return
-    say(f"installing {name} into {python.parent.parent.name} (once)")
-    maker = [str(ROOT / "tools/make-environment"), str(python.parent.parent), str(pins), str(pins)]
-    subprocess.run(maker, check=True, cwd=ROOT)
-    ready.write_text(pins.read_text())
 
 
 def measure_window(

@@ -5,9 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-FOLDER = Path(__file__).parent
-ROOT = FOLDER.parent
-PEER_PINS = {"whylogs": FOLDER / "peers/whylogs.txt", "evidently": FOLDER / "peers/evidently.txt"}
+from benchmarks.peer_environment import FOLDER, ROOT, peer_python
 
 SMALL, MEDIUM, LARGE, HUGE = 1_000, 100_000, 1_000_000, 5_000_000
 
@@ -87,11 +85,6 @@ def _peer(script: str, *options: str, environment: str | None = None) -> Callabl
         return [str(python), str(FOLDER / "peers" / script), *arguments], {"WHYLOGS_NO_ANALYTICS": "True"}
 
     return command
-
-
-def peer_python(environment: str) -> Path:
-    """Return the interpreter of a peer's environment."""
-    return ROOT / f".venv-bench-{environment}" / "bin" / "python"
 
 
 OURS, OURS_COMPATIBLE = "ours", "ours-compatible"

@@ -6,29 +6,25 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.contenders import PEER_PINS
+from benchmarks.peer_environment import pinned_version
 
 _OUR_PACKAGES = ("msgspec", "numpy", "polars", "polars-hash", "scipy", "pandas")
 
 
-def machine_facts() -> str:
-    """Return a sentence about the machine and one about versions."""
+def machine_facts(*peers: str) -> str:
+    """Return a sentence about the machine and one about versions: ours, and those in the peers' environments."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     load = os.getloadavg()[0]
     ours = ", ".join(f"{name} {version(name)}" for name in _OUR_PACKAGES)
-    peers = ", ".join(f"{name} {_pinned(name, path)}" for name, path in PEER_PINS.items())
+    theirs = ", ".join(
+        f"{name} {pinned_version(name, name)} (in an environment of its own, with pandas "
+        f"{pinned_version('pandas', name)})"
+        for name in peers
+    )
     return (
         f"Machine: {_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB; Linux {platform.release()}, "
-        f"load average {load:.1f} at the start. Versions: Python {platform.python_version()}, {ours}; {peers} "
-        "(in environments of their own, with "
-        + " and ".join(f"pandas {_pinned('pandas', path)}" for path in PEER_PINS.values())
-        + ")."
+        f"load average {load:.1f} at the start. Versions: Python {platform.python_version()}, {ours}; {theirs}."
     )
-
-
-def _pinned(name: str, pins: Path) -> str:
-    found = (line.partition("==") for line in pins.read_text().splitlines())
-    return next((rest.split()[0] for key, _, rest in found if key == name), "unknown")
 
 
 def _processor() -> str:

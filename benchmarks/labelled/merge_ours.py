@@ -24,14 +24,14 @@ def merge(captures: Path, labels: Path, output: Path, *, with_index: bool) -> li
     captured = sorted(captures.rglob("*.jsonl"))
     given = sorted(labels.glob("*.jsonl"))
     if with_index:
-        index_captures(CaptureFile(path.name, _chunks(path)) for path in captured)
+        index_captures(CaptureFile(path.name, chunks(path)) for path in captured)
         for path in given:
-            index_labels(LabelFile(path.name, COLLECTED, _chunks(path)))
+            index_labels(LabelFile(path.name, COLLECTED, chunks(path)))
     parts = MergedParts(output)
     with tempfile.TemporaryDirectory() as folder:
         (counts,) = join_labels(
-            [HourCaptures("hour", [CaptureFile(path.name, _chunks(path)) for path in captured])],
-            [LabelFile(path.name, COLLECTED, _chunks(path)) for path in given],
+            [HourCaptures("hour", [CaptureFile(path.name, chunks(path)) for path in captured])],
+            [LabelFile(path.name, COLLECTED, chunks(path)) for path in given],
             lambda _, block: parts.write(block),
             folder=Path(folder),
             total_bytes=sum(path.stat().st_size for path in (*captured, *given)),
@@ -40,7 +40,8 @@ def merge(captures: Path, labels: Path, output: Path, *, with_index: bool) -> li
     return parts.paths
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
+def chunks(path: Path) -> Iterator[bytes]:
+    """Yield a file's bytes, as an object in S3 is read."""
     with path.open("rb", buffering=0) as file:
         while chunk := file.read(_CHUNK_BYTES):
             yield chunk

@@ -44,6 +44,7 @@ def evaluate_quality(
     baseline: QualityBaseline,
     dialect: Dialect = Dialect.EXACT,
     drift_thresholds: Mapping[str, float | None] | None = None,
+    metrics: Mapping[str, Metric] | None = None,
 ) -> list[Finding]:
     """Return one finding per constrained metric, in the constraints' order, then those of drift.
 
@@ -51,9 +52,9 @@ def evaluate_quality(
     bootstrap interval lies beyond it; a threshold that somebody set is taken at its word. ``compatible`` takes all at
     their word and never reports ``f0_5``, as Model Monitor. ``drift_thresholds`` are those of the features ``label``
     and ``prediction``; a feature without one is not compared. Model Monitor has no such check: ``compatible`` has
-    none either.
+    none either. ``metrics`` are the state's, where the caller has measured them in this dialect already.
     """
-    window = _Window(state, dialect)
+    window = _Window(state, dialect, metrics)
     findings = [
         _check_metric(name, constraint, window, baseline) for name, constraint in baseline.constraints.metrics.items()
     ]
@@ -71,9 +72,12 @@ class _Window:
 
     state: QualityState
     dialect: Dialect
+    measured: Mapping[str, Metric] | None = None
 
     @cached_property
     def metrics(self) -> Mapping[str, Metric]:
+        if self.measured is not None:
+            return self.measured
         return measure(self.state, most_predicted=self.dialect is Dialect.COMPATIBLE)
 
     @cached_property

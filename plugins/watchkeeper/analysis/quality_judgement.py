@@ -85,7 +85,7 @@ def judge_quality_state(
     constraints = with_metric_thresholds(baseline.constraints, rules.thresholds)
     drift = {LABEL: rules.label_drift_threshold, PREDICTION: rules.prediction_drift_threshold}
     judged = QualityBaseline(constraints, baseline.statistics)
-    findings = tuple(evaluate_quality(state, judged, rules.dialect, drift))
+    findings = tuple(evaluate_quality(state, judged, rules.dialect, drift, statistics.metrics))
     violated = worst_first(findings)
     evaluated = sum(finding.outcome is not Outcome.NOT_EVALUATED for finding in findings)
     if violated:
