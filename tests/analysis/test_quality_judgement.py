@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from tests.analysis.quality_samples import (
@@ -171,3 +172,16 @@ def test_a_window_of_rejected_rows_keeps_its_statistics() -> None:
     assert judgement.verdict is Verdict.FAILED
     assert judgement.statistics is not None
     assert judgement.statistics.row_count == 0
+
+
+def test_a_large_window_of_the_baselines_own_kind_is_no_violation() -> None:
+    """The window's interval alone would be too narrow: what moves is the small baseline's own value."""
+    rng = np.random.default_rng(11)
+    violated = 0
+    for _ in range(40):
+        base, window = (rng.multinomial(rows, [0.3, 0.1, 0.2, 0.4]) for rows in (2_000, 100_000))
+        baseline = quality_baseline(confused(*map(int, base)))
+        violated += judge_quality_state(confused(*map(int, window)), baseline).verdict is Verdict.VIOLATED
+    assert violated <= 4
+    fallen = confused(25_000, 15_000, 20_000, 40_000)
+    assert judge_quality_state(fallen, quality_baseline(confused(600, 200, 400, 800))).verdict is Verdict.VIOLATED

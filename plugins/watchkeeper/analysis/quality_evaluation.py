@@ -1,5 +1,6 @@
 """From a quality state and a baseline to findings: one per constrained metric, and drift of labels and predictions."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,8 @@ from watchkeeper.analysis.quality_violations import violation_text
 # Model Monitor computes it, constrains it, and loses it between two spellings of its name.
 _LOST = "f0_5"
 _SAME = 1e-9
+# Of a normal distribution, 99.7 % lie within so many standard errors: the interval's confidence.
+_SIGMAS = 3.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,15 @@ class QualityBaseline:
         found = self.statistics.metrics.get(metric) if self.statistics else None
         return found.value if found else None
 
+    def spread(self, metric: str) -> float:
+        """Return how far chance moves the baseline's own value at the interval's confidence; 0 where that is unknown.
+
+        A sample of 80 % of the rows without replacement varies a quarter as much as the rows themselves would, so the
+        standard error is twice the standard deviation of Model Monitor's samples.
+        """
+        found = self.statistics.metrics.get(metric) if self.statistics else None
+        return _SIGMAS * 2.0 * found.standard_deviation if found and found.standard_deviation else 0.0
+
 
 def evaluate_quality(
     state: QualityState,
@@ -48,11 +60,11 @@ def evaluate_quality(
 ) -> list[Finding]:
     """Return one finding per constrained metric, in the constraints' order, then those of drift.
 
-    In the ``exact`` dialect a threshold that is the baseline's own value is violated only when the metric's whole
-    bootstrap interval lies beyond it; a threshold that somebody set is taken at its word. ``compatible`` takes all at
-    their word and never reports ``f0_5``, as Model Monitor. ``drift_thresholds`` are those of the features ``label``
-    and ``prediction``; a feature without one is not compared. Model Monitor has no such check: ``compatible`` has
-    none either. ``metrics`` are the state's, where the caller has measured them in this dialect already.
+    In the ``exact`` dialect a threshold that is the baseline's own value is violated only when the metric is further
+    beyond it than its bootstrap interval and the baseline's own chance explain; a threshold that somebody set is taken
+    at its word. ``compatible`` takes all at their word and never reports ``f0_5``, as Model Monitor.
+    ``drift_thresholds`` are those of the features ``label`` and ``prediction``; a feature without one is not compared.
+    Model Monitor has no such check: ``compatible`` has none either.
     """
     window = _Window(state, dialect, metrics)
     findings = [
@@ -106,8 +118,8 @@ def _check_metric(name: str, constraint: MetricConstraint, window: _Window, base
         interval = window.intervals.get(name)
         if interval is None:
             return skipped("too few rows of a class to tell from chance")
-        if not _is_beyond(interval, constraint):
-            reason = f"{text} (within chance: {interval.lower:.4g} to {interval.upper:.4g})"
+        if not _is_beyond(value, interval, constraint, baseline.spread(name)):
+            reason = f"{text} (within chance: {interval.lower:.4g} to {interval.upper:.4g}, and the baseline's own)"
             return Finding(name, constraint.operator, Outcome.SATISFIED, reason, value, limit)
     return Finding(name, constraint.operator, Outcome.VIOLATED, text, value, limit, _excess(name, value, limit))
 
@@ -118,9 +130,10 @@ def _is_own(constraint: MetricConstraint, own: float | None) -> bool:
     return close and not constraint.stated
 
 
-def _is_beyond(interval: Interval, constraint: MetricConstraint) -> bool:
+def _is_beyond(value: float, interval: Interval, constraint: MetricConstraint, spread: float) -> bool:
+    """Say whether a value is further beyond the baseline's than the chance of both explains, added as variances."""
     nearest = interval.upper if constraint.operator is Check.LESS_THAN_THRESHOLD else interval.lower
-    return constraint.is_violated_by(nearest)
+    return abs(value - constraint.threshold) > math.hypot(nearest - value, spread)
 
 
 def _excess(metric: str, value: float, limit: float) -> float:
