@@ -64,7 +64,8 @@ def evaluate_quality(
     beyond it than its bootstrap interval and the baseline's own chance explain; a threshold that somebody set is taken
     at its word. ``compatible`` takes all at their word and never reports ``f0_5``, as Model Monitor.
     ``drift_thresholds`` are those of the features ``label`` and ``prediction``; a feature without one is not compared.
-    Model Monitor has no such check: ``compatible`` has none either.
+    Model Monitor has no such check: ``compatible`` has none either. ``metrics`` are the state's, where the caller has
+    measured them in this dialect already.
     """
     window = _Window(state, dialect, metrics)
     findings = [
