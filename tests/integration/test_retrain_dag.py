@@ -13,7 +13,7 @@ from tests.integration.conftest import World, load_dag
 from watchkeeper.aws import endpoint_trigger, pipeline_trigger
 from watchkeeper.aws.action_store import AttemptRecord
 from watchkeeper.operators.monitor_base import open_deployment
-from watchkeeper.registry.capture_window import Window
+from watchkeeper.registry.capture_window import Window, moment_text
 
 pytestmark = [pytest.mark.airflow, pytest.mark.sandbox]
 
@@ -108,8 +108,7 @@ def retrain() -> tuple[Any, AttemptRecord]:
             task.waiter_delay = 1
     moment = datetime.now(UTC)
     run = dag.test(run_after=moment, logical_date=moment, run_conf={"endpoints": [ID]})
-    (attempt,) = open_deployment().actions.attempts(ID)
-    return run, attempt
+    return run, open_deployment().actions.attempts(ID)[0]
 
 
 def states(attempt: AttemptRecord) -> list[str]:
@@ -162,8 +161,14 @@ def test_a_challenger_that_is_no_better_stays_out_of_service(live: World, hour: 
 
 
 def test_a_task_that_fails_fails_the_attempt_and_the_run(live: World, hour: Window) -> None:
+    actions, earlier = open_deployment().actions, datetime.now(UTC) - timedelta(days=2)
+    orphan = AttemptRecord(attempt_id="orphan", endpoint=ID, state="decided", decided_at=moment_text(earlier))
+    actions.open_attempt(orphan, by="retrain somebody_ended_it", why="drift", now=earlier)
     traffic(live, hour, right=0.6, rows=50)
     run, attempt = retrain()
+    closed = actions.read(ID, "orphan")
+    assert closed is not None
+    assert states(closed) == ["decided", "failed"], "a run that is over holds up nobody"
     assert str(run.state) == "failed"
     assert states(attempt) == ["decided", "failed"]
     assert attempt.history[-1].why == "task attempt.prepare failed: see its log"

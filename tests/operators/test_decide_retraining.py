@@ -1,6 +1,7 @@
 """The decision to retrain: what is decided, what is recorded, and what a run by hand may override."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
@@ -192,8 +193,6 @@ def test_one_endpoints_broken_record_does_not_hold_up_the_others(world):
     world.actions.objects.write("actions/another/retrain/x/attempt.json", b"[]")
     pushed = {}
     run = {"dag_id": "retrain", "run_id": "r1", "run_after": NOW}
-    from types import SimpleNamespace
-
     instance = SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))
     found = DecideRetrainingOperator(task_id="decide").execute(context(run=run, ti=instance))
     assert [item["endpoint"] for item in found] == ["flights"]
@@ -206,3 +205,21 @@ def test_a_faulty_file_holds_up_nobody_else(world):
     (world.place.folder / "broken.yaml").write_text("owner: nobody\n")
     drift(world)
     assert len(decide()) == 1
+
+
+@pytest.mark.parametrize(("going_on", "state"), [(1, "training"), (0, "failed")])
+def test_an_attempt_whose_run_was_ended_holds_up_nobody(world, going_on, state):
+    """A run that a person or its time limit ended reports nothing: its attempt would be under way for days."""
+    (attempt,) = decide("gone", endpoints=["flights"])
+    world.actions.advance(**attempt_step(attempt, "training"))
+    asked = []
+    instance = SimpleNamespace(get_dr_count=lambda **query: asked.append(query) or going_on)
+    run = {"dag_id": "retrain", "run_id": "r2", "run_after": NOW}
+    params = {"endpoints": ["flights"], "force": True}
+    made = DecideRetrainingOperator(task_id="decide").execute(context(params=params, run=run, ti=instance))
+    assert asked == [{"dag_id": "retrain", "run_ids": ["gone"], "states": ["queued", "running"]}]
+    assert len(made) == 1 - going_on
+    old = world.record(attempt["attempt_id"])
+    assert old.state == state
+    if not going_on:
+        assert old.history[-1].why == "the run retrain gone was ended before the attempt was"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from watchkeeper.aws.action_store import AttemptRecord, AttemptState
 from watchkeeper.errors import DocumentError, RegistryError
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator, failing_at_once
+from watchkeeper.operators.orphaned_attempts import close_orphans
 from watchkeeper.operators.run_pipeline import run_name
 from watchkeeper.operators.run_window import due_moment
 from watchkeeper.registry.capture_window import Window, moment_text, parse_moment
@@ -56,6 +57,8 @@ class DecideRetrainingOperator(MonitorOperator):
         faults: list[str] = []
         for spec in specs:
             try:
+                for closed in close_orphans(deployment, spec.registry_id, context):
+                    self.log.warning("Closed %s: %s", closed.attempt_id, closed.history[-1].why)
                 decision = self._decide(
                     deployment, spec, due_moment(context), by_hand=bool(names), params=params, context=context
                 )
