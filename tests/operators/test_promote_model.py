@@ -154,6 +154,26 @@ def test_a_silent_rollback_fails_at_once_and_is_recorded(world):
     assert len(world.updates) == 1
 
 
+def test_what_was_rejected_never_comes_into_service(world):
+    now = datetime.now(UTC)
+    world.place.deployment.actions.advance(
+        "flights", ATTEMPT, AttemptState.REJECTED, by="ada", why="not on a Friday", now=now
+    )
+    with pytest.raises(AirflowFailException, match="is rejected: not on a Friday"):
+        promote().execute(context())
+    assert (in_service(world), world.updates) == ("first", [])
+
+
+def test_a_promotion_stays_recorded_though_a_later_look_finds_another_model(world):
+    promote().execute(context())
+    done = record(world)
+    world.client.update_endpoint(EndpointName="flights-delay", EndpointConfigName="first")
+    world.rolls_back = True
+    with pytest.raises(AirflowFailException, match="rolled back"):
+        promote().execute(context())
+    assert record(world) == done
+
+
 def test_an_update_by_somebody_else_comes_first(world, monkeypatch):
     from moto.sagemaker.models import FakeEndpoint
 

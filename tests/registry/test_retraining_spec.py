@@ -104,3 +104,31 @@ def test_editing_it_restates_no_verdict(tmp_path: Path) -> None:
 
 def test_the_model_alone_takes_what_a_file_gives() -> None:
     assert RetrainingSpec.model_validate(SHORT).pipeline_name == "churn-retraining"
+
+
+@pytest.mark.parametrize(
+    ("retraining", "monitor", "told"),
+    [
+        ({"gate": {"metric": "rmse"}}, {}, "gate.metric: BinaryClassification has no rmse; it has recall, "),
+        (
+            {"gate": {"metric": "auc"}},
+            {"probability_attribute": None, "inference_attribute": "0"},
+            "gate.metric auc needs monitors.model_quality.probability_attribute",
+        ),
+        ({"gate": {"segments": ["plan", "region"]}}, {}, "gate.segments: region is not among capture.input_columns"),
+        ({"deployment": {"variant": "B"}}, {}, "deployment.variant B is none of variants: AllTraffic"),
+    ],
+)
+def test_what_only_the_comparison_would_stumble_on_is_told_at_once(
+    tmp_path: Path, retraining: dict[str, Any], monitor: dict[str, Any], told: str
+) -> None:
+    document = {
+        "owner": "me",
+        "capture": {"s3_uri": "s3://bucket/capture", "input_columns": ["plan", "age"]},
+        "ground_truth": {"s3_uri": "s3://bucket/truth"},
+        "monitors": {"model_quality": {"problem_type": "BinaryClassification", "probability_attribute": "0"} | monitor},
+        "retraining": SHORT | retraining,
+    }
+    (tmp_path / "churn.yaml").write_text(yaml.safe_dump(document))
+    (problem,) = load_registry(tmp_path).problems
+    assert told in problem

@@ -4,7 +4,7 @@ import csv
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -146,7 +146,9 @@ def scored_rows(evaluation: bytes, predictions: bytes, schema: TableSchema, segm
     ValueError
         naming the column that one of the tables lacks.
     """
-    table, answers = _columns(evaluation), _columns(predictions)
+    # Inputs that are no segments are not looked at: they are most of the table.
+    table = _columns(evaluation, {ROW_ID, schema.label_column, CHAMPION_PREDICTION, *segments})
+    answers = _columns(predictions)
     if PREDICTION not in answers:
         message = f"the predictions have no column {PREDICTION!r}; got {', '.join(answers) or 'no header'}"
         raise ValueError(message)
@@ -265,9 +267,13 @@ def _written(names: Sequence[str] | None, rows: Iterable[Sequence[str | None]]) 
     return text.getvalue().encode()
 
 
-def _columns(body: bytes) -> dict[str, list[str]]:
-    header, *rows = csv.reader(io.StringIO(body.decode("utf-8-sig"))) if body.strip() else [[]]
-    return {
-        name.strip(): [row[place] if place < len(row) else "" for row in rows if row]
-        for place, name in enumerate(header)
-    }
+def _columns(body: bytes, wanted: Container[str] | None = None) -> dict[str, list[str]]:
+    reader = csv.reader(io.StringIO(body.decode("utf-8-sig")))
+    header = [name.strip() for name in next(reader, ())]
+    places = [(place, name) for place, name in enumerate(header) if wanted is None or name in wanted]
+    found: dict[str, list[str]] = {name: [] for _, name in places}
+    for row in reader:
+        if row:
+            for place, name in places:
+                found[name].append(row[place] if place < len(row) else "")
+    return found

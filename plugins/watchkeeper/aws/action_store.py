@@ -26,6 +26,7 @@ class AttemptState(StrEnum):
 
     DECIDED = "decided"
     AWAITING_APPROVAL = "awaiting_approval"
+    APPROVED = "approved"
     TRAINING = "training"
     TRAINED = "trained"
     COMPARED = "compared"

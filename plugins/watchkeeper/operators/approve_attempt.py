@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 
 from watchkeeper.aws.action_store import AttemptState
+from watchkeeper.aws.pipeline_hook import REJECTED, PipelineHook
 from watchkeeper.operators.attempt_notice import tell_attempt
-from watchkeeper.operators.attempt_step import read_attempt, skip_if_ended
+from watchkeeper.operators.attempt_step import read_attempt, take_up
 from watchkeeper.operators.monitor_base import failing_at_once, open_deployment
 from watchkeeper.operators.run_pipeline import run_name
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from watchkeeper.aws.action_store import AttemptRecord
+    from watchkeeper.operators.monitor_base import Deployment
     from watchkeeper.registry.endpoint_spec import EndpointSpec
 
 Stage = Literal["training", "promotion"]
@@ -24,7 +26,8 @@ Stage = Literal["training", "promotion"]
 class ApproveAttemptOperator(ApprovalOperator):
     """Wait for a person's approval (Airflow's required actions), or go on at once where the policy asks nobody.
 
-    Skips what follows when the attempt has ended, as it has when the challenger lost. A rejection ends it.
+    Skips what follows when the attempt has ended, as it has when the challenger lost. A rejection ends it; so does no
+    answer in time, where ``defaults`` says so.
 
     :param endpoint: The endpoint's registry id. (templated)
     :param attempt_id: The attempt. (templated)
@@ -51,21 +54,13 @@ class ApproveAttemptOperator(ApprovalOperator):
         with failing_at_once():
             deployment = open_deployment()
             spec = deployment.registry.require(self.endpoint)
-            record = read_attempt(deployment, self.endpoint, self.attempt_id)
-        skip_if_ended(record)
+            record = take_up(deployment, self.endpoint, self.attempt_id, context)
         if not self._asks(spec):
             self.log.info("%s: nobody is asked before the %s, by the endpoint's file", self.endpoint, self.stage)
             return None
         why = f"a person is asked before the {self.stage}"
         if self.stage == "training":
-            record = deployment.actions.advance(
-                self.endpoint,
-                self.attempt_id,
-                AttemptState.AWAITING_APPROVAL,
-                by=run_name(context),
-                why=why,
-                now=datetime.now(UTC),
-            )
+            record = self._advance(deployment, AttemptState.AWAITING_APPROVAL, run_name(context), why)
         self.subject = (
             f"{self.endpoint}: {'train a new model' if self.stage == 'training' else 'promote the challenger'}?"
         )
@@ -74,19 +69,30 @@ class ApproveAttemptOperator(ApprovalOperator):
         return super().execute(context)
 
     def execute_complete(self, context: "Context", event: dict[str, Any]) -> Any:
-        """Go on if it was approved; end the attempt if it was rejected."""
+        """Go on if it was approved; end the attempt if it was rejected. Who answered is recorded."""
         chosen = event.get("chosen_options") or ()
+        who = str((event.get("responded_by_user") or {}).get("name") or "nobody, in time")
         if self.REJECT in chosen:
-            who = (event.get("responded_by_user") or {}).get("name") or "nobody, in time"
-            open_deployment().actions.advance(
-                self.endpoint,
-                self.attempt_id,
-                AttemptState.REJECTED,
-                by=str(who),
-                why=f"the {self.stage} was not approved",
-                now=datetime.now(UTC),
-            )
+            self._reject(who, context)
+        elif self.APPROVE in chosen:
+            self._advance(open_deployment(), AttemptState.APPROVED, who, f"the {self.stage} was approved")
         return super().execute_complete(context, event)
+
+    def _reject(self, who: str, context: "Context") -> None:
+        """End the attempt; a package that a person keeps out of service is no longer an approved one."""
+        deployment = open_deployment()
+        why = f"the {self.stage} was not approved"
+        spec = deployment.registry.require(self.endpoint)
+        package = read_attempt(deployment, self.endpoint, self.attempt_id).model_package_arn
+        if self.stage == "promotion" and package is not None:
+            hook = deployment.access_of(spec).open(PipelineHook)
+            hook.decide_package(package, REJECTED, f"{why}: {who}")
+        record = self._advance(deployment, AttemptState.REJECTED, who, why)
+        headline = f"{self.endpoint}: {why} ({who})"
+        tell_attempt(deployment, spec, record, "rejected", headline, context, self.log.warning)
+
+    def _advance(self, deployment: "Deployment", state: AttemptState, by: str, why: str) -> "AttemptRecord":
+        return deployment.actions.advance(self.endpoint, self.attempt_id, state, by=by, why=why, now=datetime.now(UTC))
 
     def _asks(self, spec: "EndpointSpec") -> bool:
         assert spec.retraining is not None, spec.registry_id  # noqa: S101

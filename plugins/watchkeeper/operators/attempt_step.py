@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from watchkeeper.aws.action_store import ENDED, AttemptRecord, AttemptState
+from watchkeeper.aws.action_store import AttemptRecord, AttemptState
 from watchkeeper.errors import StoreError
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator
 from watchkeeper.operators.run_pipeline import run_name
@@ -58,9 +58,28 @@ def read_attempt(deployment: Deployment, endpoint: str, attempt_id: str) -> Atte
     return record
 
 
-def skip_if_ended(record: AttemptRecord, *, but: frozenset[AttemptState] = frozenset()) -> None:
-    """Raise AirflowSkipException if nothing more is to be done for an attempt."""
-    if AttemptState(record.state) in ENDED - but:
-        why = record.history[-1].why if record.history else "no reason is recorded"
-        message = f"Attempt {record.attempt_id} of {record.endpoint} is {record.state}: {why}"
-        raise AirflowSkipException(message)
+def take_up(deployment: Deployment, endpoint: str, attempt_id: str, context: "Context") -> AttemptRecord:
+    """Return the record of an attempt to work on; AirflowSkipException if nothing more is to be done for it.
+
+    A failed attempt has a step only where somebody cleared a task: it goes on from the state that it had reached.
+    """
+    record = read_attempt(deployment, endpoint, attempt_id)
+    if record.state == AttemptState.FAILED:
+        reached = next((event.state for event in reversed(record.history) if event.state != AttemptState.FAILED), None)
+        return deployment.actions.advance(
+            endpoint,
+            attempt_id,
+            AttemptState(reached or AttemptState.DECIDED),
+            by=run_name(context),
+            why="a cleared task takes it up again",
+            now=datetime.now(UTC),
+        )
+    if record.has_ended:
+        raise skipped(record)
+    return record
+
+
+def skipped(record: AttemptRecord) -> AirflowSkipException:
+    """Return what a step raises that has nothing to do: where the attempt stands, and why."""
+    why = record.history[-1].why if record.history else "no reason is recorded"
+    return AirflowSkipException(f"Attempt {record.attempt_id} of {record.endpoint} is {record.state}: {why}")

@@ -1,7 +1,8 @@
 """Makes the documents of a baseline: from a dataset in S3, or from Model Monitor's own."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,8 @@ def profile_columns(deployment: Deployment, spec: "EndpointSpec", source: "Basel
 
     with tempfile.TemporaryDirectory(prefix="watchkeeper-") as folder:
         files = download_dataset(deployment, spec, str(source.dataset), Path(folder))
-        statistics = statistics_of(_column_state(files, str(source.dataset_format)))
+        with _dataset_named(source):
+            statistics = statistics_of(_column_state(files, str(source.dataset_format)))
     documents = {
         "statistics.json": encode_statistics(statistics),
         "constraints.json": encode_constraints(suggest_constraints(statistics)),
@@ -68,12 +70,8 @@ def profile_predictions(deployment: Deployment, spec: "EndpointSpec", source: "B
 
     with tempfile.TemporaryDirectory(prefix="watchkeeper-") as folder:
         files = download_dataset(deployment, spec, str(source.dataset), Path(folder))
-        state = _quality_state(files, str(source.dataset_format), dataset_attributes(spec, source))
-    if not state.row_count:
-        reason, _ = max(state.rejected.items(), key=lambda item: item[1], default=("the dataset is empty", 0))
-        raise DatasetError(
-            str(source.dataset), f"no row can be judged: {reason}", "Correct the dataset, or name its columns."
-        )
+        with _dataset_named(source):
+            state = _quality_state(files, str(source.dataset_format), dataset_attributes(spec, source))
     dialect = spec.model_quality.dialect
     statistics = quality_statistics_of(state, most_predicted=dialect == "compatible")
     documents = {
@@ -106,6 +104,17 @@ def dataset_attributes(spec: "EndpointSpec", source: "BaselineSource") -> "Quali
         if (value := getattr(source, name, None)) is not None
     }
     return QualityAttributes(**given | named | {"problem_type": ProblemType(given["problem_type"])})
+
+
+@contextmanager
+def _dataset_named(source: "BaselineSource") -> Iterator[None]:
+    """Let a fault of a dataset be told with its address: who reads it knows only local copies."""
+    try:
+        yield
+    except DatasetError as error:
+        uri = str(source.dataset)
+        subject = uri if error.subject == "dataset" else f"{uri}: {error.subject}"
+        raise DatasetError(subject, error.found, error.remedy) from error
 
 
 def _column_state(files: list[Path], dataset_format: str) -> Any:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from watchkeeper.aws.action_store import AttemptState
-from watchkeeper.aws.pipeline_hook import PipelineHook
+from watchkeeper.aws.pipeline_hook import APPROVED, REJECTED, PipelineHook
 from watchkeeper.errors import DatasetError
 from watchkeeper.operators.attempt_notice import tell_attempt
 from watchkeeper.operators.attempt_step import (
@@ -11,7 +11,7 @@ from watchkeeper.operators.attempt_step import (
     PREDICTIONS_TABLE,
     AttemptStepOperator,
     read_attempt,
-    skip_if_ended,
+    take_up,
 )
 from watchkeeper.operators.monitor_base import Deployment, failing_at_once
 from watchkeeper.operators.prepare_tables import table_schema
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from watchkeeper.analysis.model_comparison import GateRules
+    from watchkeeper.aws.action_store import AttemptRecord
     from watchkeeper.registry.endpoint_spec import EndpointSpec
 
 
@@ -38,7 +39,11 @@ class CompareModelsOperator(AttemptStepOperator):
             deployment = self.open_deployment()
             spec = deployment.registry.require(self.endpoint)
             record = read_attempt(deployment, self.endpoint, self.attempt_id)
-            skip_if_ended(record)
+            if record.state == AttemptState.REJECTED and record.decision not in {None, Decision.PROMOTE.value}:
+                # An earlier try was lost after it had decided, perhaps before anybody was told.
+                self._tell_rejected(deployment, spec, record, context)
+                return str(record.decision)
+            record = take_up(deployment, self.endpoint, self.attempt_id, context)
             assert spec.retraining is not None, spec.registry_id  # noqa: S101
             rows = scored_rows(
                 self._table(deployment, EVALUATION_TABLE),
@@ -51,22 +56,20 @@ class CompareModelsOperator(AttemptStepOperator):
             won = result.decision is Decision.PROMOTE
             hook = deployment.access_of(spec).open(PipelineHook)
             if record.model_package_arn is not None:
-                hook.decide_package(record.model_package_arn, "Approved" if won else "Rejected", result.reason)
+                hook.decide_package(record.model_package_arn, APPROVED if won else REJECTED, result.reason)
         fields = {"evidence_uri": evidence, "decision": result.decision.value}
         record = self.advance(deployment, AttemptState.COMPARED, context, result.reason, **fields)
         if not won:
             record = self.advance(deployment, AttemptState.REJECTED, context, result.reason)
-            tell_attempt(
-                deployment,
-                spec,
-                record,
-                "rejected",
-                f"{self.endpoint}: the challenger is rejected",
-                context,
-                self.log.warning,
-            )
+            self._tell_rejected(deployment, spec, record, context)
         self.log.info("%s: %s (%s)", self.endpoint, result.reason, evidence)
         return result.decision.value
+
+    def _tell_rejected(
+        self, deployment: Deployment, spec: "EndpointSpec", record: "AttemptRecord", context: "Context"
+    ) -> None:
+        headline = f"{self.endpoint}: the challenger is rejected"
+        tell_attempt(deployment, spec, record, "rejected", headline, context, self.log.warning)
 
     def _table(self, deployment: Deployment, name: str) -> bytes:
         key = deployment.actions.folder(self.endpoint, self.attempt_id) + name

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from watchkeeper.aws.action_store import AttemptRecord, AttemptState
-from watchkeeper.errors import RegistryError
+from watchkeeper.errors import DocumentError, RegistryError
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator, failing_at_once
+from watchkeeper.operators.orphaned_attempts import close_orphans
 from watchkeeper.operators.run_pipeline import run_name
 from watchkeeper.operators.run_window import due_moment
 from watchkeeper.registry.capture_window import Window, moment_text, parse_moment
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from watchkeeper.registry.endpoint_spec import EndpointSpec
+
+#: The key of what kept an endpoint from being decided on.
+FAULTS = "faults"
 
 
 class DecideRetrainingOperator(MonitorOperator):
@@ -44,17 +48,31 @@ class DecideRetrainingOperator(MonitorOperator):
             if any(windows) and len(names) != 1:
                 message = "training and evaluation windows are one endpoint's: name exactly one in endpoints"
                 raise ValueError(message)
+            if params.get("force") and not names:
+                message = "force overrides the policy by hand only: name the endpoints in endpoints"
+                raise ValueError(message)
         for problem in deployment.registry.problems:
             self.log.error("Left out for a fault in its file: %s", problem)
-        attempts = []
+        attempts: list[dict[str, str]] = []
+        faults: list[str] = []
         for spec in specs:
-            decision = self._decide(
-                deployment, spec, due_moment(context), by_hand=bool(names), params=params, context=context
-            )
+            try:
+                for closed in close_orphans(deployment, spec.registry_id, context):
+                    self.log.warning("Closed %s: %s", closed.attempt_id, closed.history[-1].why)
+                decision = self._decide(
+                    deployment, spec, due_moment(context), by_hand=bool(names), params=params, context=context
+                )
+                record = self._record(deployment, spec, decision, windows, context, by_hand=bool(names))
+            except DocumentError as error:
+                # One endpoint's broken record holds up nobody else; the report turns the run red.
+                self.log.error("%s: %s", spec.registry_id, error)
+                faults.append(f"{spec.registry_id}: {error}")
+                continue
             self.log.info("%s: %s", spec.registry_id, decision.reason)
-            record = self._record(deployment, spec, decision, windows, context, by_hand=bool(names))
-            if record is not None and not record.dry_run:
+            if decision.retrain and record is not None:
                 attempts.append({"endpoint": spec.registry_id, "attempt_id": record.attempt_id})
+        if faults:
+            context["ti"].xcom_push(key=FAULTS, value=faults)
         return attempts
 
     def _decide(

@@ -29,7 +29,8 @@ class ModelChangeOperator(MonitorOperator):
     """Base of the operators that change the model in service; the subclass says what is to be done.
 
     :param endpoint: The endpoint's registry id: its file's stem. (templated)
-    :param variant: The variant to change; ``None`` for the only one that the endpoint's file names. (templated)
+    :param variant: The variant to change; ``None`` for the file's ``retraining.deployment.variant``, else the only one
+        that it names. (templated)
     :param deferrable: Wait in the triggerer rather than in a worker.
     :param waiter_delay: Seconds between two looks at the endpoint's status.
     :param waiter_max_attempts: How many looks to take; ``None`` for as many as the update may need.
@@ -94,13 +95,14 @@ class ModelChangeOperator(MonitorOperator):
 
     def variant_name(self, spec: "EndpointSpec") -> str:
         """Return the variant to change; EndpointStateError if the file names several and none was chosen."""
-        if self.variant:
-            return self.variant
+        chosen = self.variant or (spec.retraining.deployment.variant if spec.retraining is not None else None)
+        if chosen:
+            return chosen
         if len(spec.variants) > 1:
             raise EndpointStateError(
                 spec.endpoint_name,
                 f"its file names the variants {', '.join(spec.variants)}, and none was chosen",
-                "Give the operator's argument variant.",
+                "Give retraining.deployment.variant in its file, or the operator's argument variant.",
             )
         return spec.variants[0]
 

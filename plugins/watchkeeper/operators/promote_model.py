@@ -130,6 +130,12 @@ class PromoteModelOperator(ModelChangeOperator):
         if self.model_package_arn or not self.attempt_id:
             return required_package(self.model_package_arn, self.endpoint)
         record = deployment.actions.read(self.endpoint, self.attempt_id)
+        if record is not None and record.state == AttemptState.REJECTED:
+            raise EndpointStateError(
+                self.endpoint,
+                f"attempt {self.attempt_id} is rejected: {record.history[-1].why}",
+                "Start a new attempt by hand if its model is still wanted.",
+            )
         return required_package(record.model_package_arn if record else None, f"attempt {self.attempt_id}")
 
     def _record(
@@ -138,7 +144,8 @@ class PromoteModelOperator(ModelChangeOperator):
         if not self.attempt_id:
             return
         record = deployment.actions.read(self.endpoint, self.attempt_id)
-        if record is None:
+        if record is None or (state is AttemptState.FAILED and record.has_ended):
+            # It was promoted once: what somebody has done to the endpoint since does not undo that.
             return
         if fields.get("previous_config") is None:
             # Nothing was changed this time: what is known of the configuration before stays.

@@ -7,7 +7,7 @@ import msgspec
 
 from watchkeeper.aws.action_store import AttemptState
 from watchkeeper.operators.attempt_notice import tell_attempt
-from watchkeeper.operators.attempt_step import RESULT_FOLDER, AttemptStepOperator, read_attempt, skip_if_ended
+from watchkeeper.operators.attempt_step import RESULT_FOLDER, AttemptStepOperator, read_attempt, skipped
 from watchkeeper.operators.baseline_documents import baseline_reader
 from watchkeeper.operators.build_baseline import BASELINES
 from watchkeeper.operators.monitor_base import failing_at_once
@@ -39,11 +39,14 @@ class RenewBaselinesOperator(AttemptStepOperator):
             deployment = self.open_deployment()
             spec = deployment.registry.require(self.endpoint)
             record = read_attempt(deployment, self.endpoint, self.attempt_id)
-            skip_if_ended(record, but=frozenset({AttemptState.PROMOTED}))
+            if record.state != AttemptState.PROMOTED:
+                raise skipped(record)
             place = deployment.actions.uri(self.endpoint, self.attempt_id, RESULT_FOLDER)
             versions: dict[str, str] = {}
             for monitor, source in _sources(spec, place):
-                manifest, documents = baseline_reader(monitor, is_import=False)(deployment, spec, source)
+                manifest, documents = baseline_reader(monitor, is_import=False)(
+                    deployment, _answering_once(spec), source
+                )
                 bound = msgspec.structs.replace(manifest, model_version=record.model_package_arn)
                 published, _ = deployment.baselines.publish(bound, documents, datetime.now(UTC))
                 versions[monitor] = published.version
@@ -54,6 +57,15 @@ class RenewBaselinesOperator(AttemptStepOperator):
         headline = f"{self.endpoint}: the challenger is promoted"
         tell_attempt(deployment, spec, record, "promoted", headline, context, self.log.warning)
         return versions
+
+
+def _answering_once(spec: "EndpointSpec") -> "EndpointSpec":
+    """Return the endpoint as the pipeline's data has its answers: where there is a probability, that alone."""
+    monitor = spec.monitors.model_quality
+    if monitor is None or monitor.probability_attribute is None:
+        return spec
+    alone = monitor.model_copy(update={"inference_attribute": None})
+    return spec.model_copy(update={"monitors": spec.monitors.model_copy(update={"model_quality": alone})})
 
 
 def _sources(spec: "EndpointSpec", place: str) -> "list[tuple[MonitorName, BaselineSource]]":

@@ -234,8 +234,8 @@ def _record(
 
 #: A retry that adopts a finished execution does not throw its attempt back.
 _BEYOND = {
-    "training": {"training", "trained", "compared", "promoted", "rejected", "rolled_back"},
-    "trained": {"trained", "compared", "promoted", "rejected", "rolled_back"},
+    "training": {"training", "trained", "compared", "approved", "promoted", "rejected", "rolled_back"},
+    "trained": {"trained", "compared", "approved", "promoted", "rejected", "rolled_back"},
     "failed": {"failed", "rejected"},
 }
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from watchkeeper.registry.spec_base import FromList, SpecModel, Text, distinct
+from watchkeeper.registry.spec_base import EndpointName, FromList, SpecModel, Text, distinct
 
 _LONGEST_SHIFT_MINUTES = 7 * 60
 DeploymentStrategy = Literal["all_at_once", "canary", "linear", "weights"]
@@ -18,6 +18,12 @@ class DeploymentSpec(SpecModel):
         description="approval: a person confirms before a challenger that won is put in service. automatic: nobody is "
         "asked.",
         examples=["approval"],
+    )
+    variant: EndpointName | None = Field(
+        default=None,
+        description="The variant whose model a challenger is compared with and replaces; needed where the file names "
+        "several.",
+        examples=["AllTraffic"],
     )
     strategy: DeploymentStrategy = Field(
         default="all_at_once",

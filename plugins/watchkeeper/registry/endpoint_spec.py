@@ -11,7 +11,7 @@ from watchkeeper.registry.baseline_spec import BaselineSpec
 from watchkeeper.registry.capture_spec import CaptureSpec
 from watchkeeper.registry.capture_window import Period
 from watchkeeper.registry.ground_truth_spec import GroundTruthSpec
-from watchkeeper.registry.model_quality_spec import ModelQualitySpec
+from watchkeeper.registry.model_quality_spec import METRIC_NAMES, ModelQualitySpec
 from watchkeeper.registry.monitor_spec import MonitorName, MonitorsSpec
 from watchkeeper.registry.retraining_spec import RetrainingSpec
 from watchkeeper.registry.spec_base import EmptyMapping, EndpointName, FromList, RegionName, SpecModel, Text, distinct
@@ -113,6 +113,29 @@ class EndpointSpec(SpecModel):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _a_challenger_can_be_compared(self) -> "EndpointSpec":
+        """Find before anything is trained what only the comparison would stumble on."""
+        if self.retraining is None:
+            return self
+        gate, variant, monitor = self.retraining.gate, self.retraining.deployment.variant, self.monitors.model_quality
+        faults = []
+        if variant is not None and variant not in self.variants:
+            faults.append(f"deployment.variant {variant} is none of variants: {', '.join(self.variants)}")
+        if monitor is not None and gate.metric is not None:
+            known = METRIC_NAMES[monitor.problem_type]
+            if gate.metric not in known:
+                faults.append(f"gate.metric: {monitor.problem_type} has no {gate.metric}; it has {', '.join(known)}")
+            elif gate.metric in _SCORE_METRICS and monitor.probability_attribute is None:
+                faults.append(f"gate.metric {gate.metric} needs monitors.model_quality.probability_attribute")
+        unknown = [name for name in gate.segments if name not in (self.capture.input_columns or (name,))]
+        if unknown:
+            faults.append(f"gate.segments: {', '.join(unknown)} is not among capture.input_columns")
+        if faults:
+            message = f"retraining: {'; '.join(faults)}"
+            raise ValueError(message)
+        return self
+
     @property
     def labels(self) -> GroundTruthSpec:
         """Where the labels lie; only of an endpoint that has some (``Registry.labelled``)."""
@@ -151,6 +174,7 @@ class EndpointSpec(SpecModel):
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+_SCORE_METRICS = ("auc", "au_prc")
 _NOT_JUDGING = {
     "data_quality": {"enabled", "periods", "publish_feature_metrics"},
     "model_quality": {"enabled", "periods", "publish_model_metrics"},
