@@ -168,21 +168,31 @@ def _counting(triggers: TriggerSpec, rows: Sequence[VerdictRow]) -> tuple[tuple[
     """
     tracks: dict[tuple[str, str], list[VerdictRow]] = {}
     for row in rows:
-        if row.monitor in triggers.monitors and row.window.period == triggers.period and row.verdict in _JUDGED:
+        if _is_looked_at(triggers, row):
             tracks.setdefault((row.variant, row.monitor), []).append(row)
     counting: list[CountingWindow] = []
     most = 0
     for track in tracks.values():
         last = sorted(track, key=lambda row: row.window, reverse=True)[: triggers.of_windows]
-        found = [window for row in last if (window := _counts(triggers, row)) is not None]
+        found = [window for row in last if (window := counting_window(triggers, row)) is not None]
         counting += found
         most = max(most, len(found))
-    counting.sort(key=lambda item: (item.variant, item.monitor))
-    return tuple(sorted(counting, key=lambda item: item.window, reverse=True)), most
+    return newest_first(counting), most
 
 
-def _counts(triggers: TriggerSpec, row: VerdictRow) -> CountingWindow | None:
-    if row.verdict != "violated":
+def newest_first(counting: Iterable[CountingWindow]) -> tuple[CountingWindow, ...]:
+    """Return windows newest first; those of one time by variant and monitor."""
+    named = sorted(counting, key=lambda item: (item.variant, item.monitor))
+    return tuple(sorted(named, key=lambda item: item.window, reverse=True))
+
+
+def _is_looked_at(triggers: TriggerSpec, row: VerdictRow) -> bool:
+    return row.monitor in triggers.monitors and row.window.period == triggers.period and row.verdict in _JUDGED
+
+
+def counting_window(triggers: TriggerSpec, row: VerdictRow) -> CountingWindow | None:
+    """Return a verdict's window and those of its findings that count, ``None`` if nothing of it does."""
+    if row.verdict != "violated" or not _is_looked_at(triggers, row):
         return None
     least = _SEVERITIES[triggers.minimum_severity]
     findings = tuple(
