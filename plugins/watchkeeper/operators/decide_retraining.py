@@ -49,7 +49,7 @@ class DecideRetrainingOperator(MonitorOperator):
         attempts = []
         for spec in specs:
             decision = self._decide(
-                deployment, spec, due_moment(context), by_hand=bool(names), params=params, context=context
+                deployment, spec, due_moment(context), windows[1], by_hand=bool(names), params=params, context=context
             )
             self.log.info("%s: %s", spec.registry_id, decision.reason)
             record = self._record(deployment, spec, decision, windows, context, by_hand=bool(names))
@@ -62,6 +62,7 @@ class DecideRetrainingOperator(MonitorOperator):
         deployment: Deployment,
         spec: "EndpointSpec",
         now: datetime,
+        evaluation: Window | None,
         *,
         by_hand: bool,
         params: dict[str, Any],
@@ -69,7 +70,7 @@ class DecideRetrainingOperator(MonitorOperator):
     ) -> RetrainingDecision:
         retraining = spec.retraining
         assert retraining is not None  # noqa: S101 - chosen_specs leaves others out
-        since = verdicts_since(retraining, now)
+        since = verdicts_since(retraining, now, 0 if spec.ground_truth is None else spec.ground_truth.waiting_hours)
         rows = [
             row
             for monitor in retraining.triggers.monitors
@@ -84,6 +85,7 @@ class DecideRetrainingOperator(MonitorOperator):
             by_hand=by_hand,
             forced=by_hand and bool(params.get("force")),
             run_id=str(getattr(context.get("dag_run"), "run_id", "") or ""),
+            evaluation_given=evaluation is not None,
         )
 
     def _record(
