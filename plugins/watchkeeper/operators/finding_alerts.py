@@ -64,6 +64,15 @@ class AlertPublisher:
                 told[outcome].append(name)
         return AlertReport(tuple(told["sent"]), tuple(told["quiet"]), tuple(told["without_topic"]), tuple(faults))
 
+    def amends(self, result: "WindowResult") -> bool:
+        """Say whether bad news of an earlier revision of the window was told, which this one corrects or withdraws."""
+        told = [
+            record
+            for record in self.deployment.alerts.of_window(result)
+            if record.alert_id != alert_id(result) and record.told
+        ]
+        return bool(told) and told[-1].is_bad_news
+
     def _publish_row(self, row: "list[WindowResult]") -> list[tuple[str, str, str]]:
         """Return name, outcome and fault of each result, and of earlier ones whose alert a run has left claimed."""
         found = []

@@ -88,7 +88,7 @@ class PublishReportOperator(MonitorOperator):
         results = self._collect(deployment, scope, self._due(context, deployment, scope))
         acting = self._acting(deployment, scope, results)
         self._put_metrics(deployment, scope, results, summary)
-        self._publish(deployment, scope, acting, summary)
+        self._publish(deployment, scope, results, acting, summary)
         self._record(deployment, scope, results, summary)
         self._ring(context, results, acting)
         for result in results:
@@ -213,8 +213,14 @@ class PublishReportOperator(MonitorOperator):
         summary.metrics_refused = list(report.refusals)
 
     def _publish(
-        self, deployment: Deployment, scope: RunScope, acting: list["WindowResult"], summary: RunSummary
+        self,
+        deployment: Deployment,
+        scope: RunScope,
+        results: list["WindowResult"],
+        acting: list["WindowResult"],
+        summary: RunSummary,
     ) -> None:
+        """Tell what is fresh, and what takes back or corrects an alert, however late: somebody may still rely on it."""
         from watchkeeper.operators.finding_alerts import AlertPublisher
 
         publisher = AlertPublisher(
@@ -224,7 +230,16 @@ class PublishReportOperator(MonitorOperator):
             airflow_url=conf.get("api", "base_url", fallback=None),
             tell=self.log.info,
         )
-        report = publisher.publish(acting)
+        fresh = {(result.endpoint, result.variant, result.window) for result in acting}
+        amending = [
+            result
+            for result in results
+            if scope.act is None
+            and result.revision > 1
+            and (result.endpoint, result.variant, result.window) not in fresh
+            and publisher.amends(result)
+        ]
+        report = publisher.publish([*acting, *amending])
         summary.alerts_sent, summary.alerts_quiet = list(report.sent), list(report.quiet)
         summary.faults.extend(f"alert: {fault}" for fault in report.faults)
         if report.without_topic:
