@@ -1,6 +1,6 @@
 """### Retrain, compare, promote or keep
 
-`decide → attempt[endpoint] → report → verify`, where an attempt is
+`decide_roll_back → back[endpoint] → decide → attempt[endpoint] → report → verify`, where an attempt is
 `approve_training → prepare → train → compare → approve_promotion → promote → renew_baselines`
 
 Rings when a fresh window is violated. **decide** asks each endpoint's policy (`retraining` in its file): which monitors
@@ -11,7 +11,8 @@ rejected with the reason, and the evidence is kept below `actions/` in the store
 
 - By hand: trigger it with `endpoints`; `force` overrides cooldown, maximum and dry run.
 - Where a person has to approve, the run waits under *Required actions*.
-- A killed task stops its pipeline; a retry adopts it. To take a promotion back, trigger `roll_back`.
+- **decide_roll_back** takes a promotion back first, where the endpoint's file has `deployment.roll_back`.
+- A killed task stops its pipeline; a retry adopts it. To take one back by hand, trigger `roll_back`.
 """
 
 # Airflow parses only files that speak of airflow and dag.

@@ -1,8 +1,8 @@
 """### Take a promotion back
 
 Puts the EndpointConfig from before an attempt's promotion back in service, verifies that, rejects the model package
-with the reason, and records who did it. Trigger it with `endpoint`; `attempt_id` chooses an earlier promotion. To go
-back to the baseline of that model too, trigger `baseline` with `use_version`.
+with the reason, puts the baselines from before it in force again, and records who did it. Trigger it with `endpoint`;
+`attempt_id` chooses an earlier promotion.
 """
 
 # Airflow parses only files that speak of airflow and dag.

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import importlib
 import json
 import logging
 import sys
@@ -13,11 +14,19 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent
 
 
-def definition() -> str:
-    """Return the retraining pipeline's definition as it is committed: indented, in the SDK's order of keys."""
-    import retraining  # beside this file, which Python puts first on its path
+def definitions() -> dict[str, str]:
+    """Return every pipeline's definition by its file's name, as it is committed: indented, in the SDK's key order.
 
-    return json.dumps(json.loads(retraining.pipeline().definition()), indent=1) + "\n"
+    A pipeline is a module beside this one that has a function ``pipeline``.
+    """
+    if str(FOLDER) not in sys.path:
+        sys.path.insert(0, str(FOLDER))
+    found = {}
+    for path in sorted(FOLDER.glob("[!_]*.py")):
+        module = importlib.import_module(path.stem)
+        if hasattr(module, "pipeline"):
+            found[f"{path.stem}.json"] = json.dumps(json.loads(module.pipeline().definition()), indent=1) + "\n"
+    return found
 
 
 def main() -> int:
@@ -27,16 +36,18 @@ def main() -> int:
     options = parser.parse_args()
     logging.disable(logging.WARNING)  # the SDK tells at length what a pipeline session does
     warnings.simplefilter("ignore")
-    path = FOLDER / "retraining.json"
-    text = definition()
-    if options.check:
-        if not path.exists() or path.read_text() != text:
-            print(f"{path.name} is out of date: run `make pipelines` and commit it", file=sys.stderr)
-            return 1
-    else:
-        path.write_text(text)
-    print(f"{path.name}: {len(json.loads(text)['Steps'])} steps, {len(json.loads(text)['Parameters'])} parameters")
-    return 0
+    outdated = 0
+    for name, text in definitions().items():
+        path = FOLDER / name
+        if options.check and not (path.exists() and path.read_text() == text):
+            print(f"{name} is out of date: run `make pipelines` and commit it", file=sys.stderr)
+            outdated = 1
+            continue
+        if not options.check:
+            path.write_text(text)
+        document = json.loads(text)
+        print(f"{name}: {len(document['Steps'])} steps, {len(document['Parameters'])} parameters")
+    return outdated
 
 
 if __name__ == "__main__":

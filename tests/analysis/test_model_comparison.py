@@ -27,6 +27,7 @@ from watchkeeper.analysis.scored_rows import (
     NO_LABEL,
     REGRESSION,
     ScoredRows,
+    usable_rows,
 )
 from watchkeeper.registry.gate_spec import GateSpec
 
@@ -285,7 +286,7 @@ def test_a_segment_of_one_class_is_not_judged_and_many_values_raise_no_false_ala
         pytest.param(
             ScoredRows(["a", "b"], ["a", "b"], ["a", "b"]),
             BINARY,
-            GateRules(metric="auc", probabilities=False, minimum_rows=2),
+            GateRules(metric="auc", probabilities=False, minimum_rows=2, positive_label="a"),
             "auc needs probabilities",
             id="classes",
         ),
@@ -353,3 +354,17 @@ def test_an_endpoints_file_may_name_every_metric_and_the_gates_defaults_agree() 
     spec, gate = GateSpec(), GateRules()
     shared = ("minimum_improvement", "confidence", "minimum_rows", "segment_minimum_rows", "segment_tolerance")
     assert [getattr(spec, name) for name in shared] == [getattr(gate, name) for name in shared]
+
+
+def test_a_label_of_neither_class_is_no_negative() -> None:
+    labels = ["1", "0", "true", "False", "maybe", "2", None, "1.0"]
+    scores = ["0.5"] * len(labels)
+    found = usable_rows(ScoredRows(labels, scores, scores), BINARY, positive_label="1", probabilities=True)
+    assert found.labels.tolist() == [1, 0, 1, 0, 1]
+    assert found.dropped == {NO_LABEL: 3}
+    named = ["churned", "stayed", "unknown"]
+    rows = ScoredRows(named, ["stayed", "churned", "stayed"], ["stayed", "oops", "stayed"])
+    strict = usable_rows(rows, BINARY, positive_label="churned", negative_label="stayed", probabilities=False)
+    assert (strict.count, strict.dropped) == (1, {NO_LABEL: 1, NO_CHALLENGER: 1})
+    loose = usable_rows(rows, BINARY, positive_label="churned", probabilities=False)
+    assert loose.labels.tolist() == [1, 0, 0]

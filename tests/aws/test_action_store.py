@@ -132,3 +132,27 @@ def test_no_such_attempt_and_no_such_document(store, s3):
     s3.put_object(Bucket=BUCKET, Key=f"wk/actions/flights/retrain/{ATTEMPT}/attempt.json", Body=b"[]")
     with pytest.raises(DocumentError, match="not an attempt's record"):
         store.read("flights", ATTEMPT)
+
+
+def test_a_model_that_is_kept_is_promoted_when_it_was(store):
+    begin(store)
+    step(store, AttemptState.PROMOTED, 30, new_config="new")
+    kept = step(store, AttemptState.PROMOTED, 90, kept_at="2026-11-20T07:42:00Z")
+    assert [event.state for event in kept.history] == ["decided", "promoted", "promoted"]
+    assert store.past_attempts("flights")[0].model_changed_at == NOW + timedelta(minutes=30)
+    promotion = store.promotion("flights")
+    assert (promotion.promoted_at, promotion.kept) == (NOW + timedelta(minutes=30), True)
+
+
+def test_a_model_that_serves_again_serves_since_the_later_one_left(store):
+    assert store.promotion("flights") is None
+    begin(store)
+    step(store, AttemptState.PROMOTED, 10)
+    begin(store, attempt_id="later")
+    step(store, AttemptState.PROMOTED, 20, "later")
+    assert store.promotion("flights").attempt_id == "later"
+    step(store, AttemptState.ROLLED_BACK, 30, "later")
+    promotion = store.promotion("flights")
+    assert (promotion.attempt_id, promotion.kept) == (ATTEMPT, False)
+    assert promotion.promoted_at == NOW + timedelta(minutes=10)
+    assert promotion.serving_since == NOW + timedelta(minutes=30)

@@ -6,11 +6,15 @@ from datetime import UTC, datetime
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
+from tests.aws.result_samples import finding
+from tests.aws.result_samples import result as window_result
 from watchkeeper.aws import endpoint_trigger
 from watchkeeper.aws.action_store import AttemptRecord
+from watchkeeper.aws.ledger import RunFacts
 from watchkeeper.operators.monitor_base import open_deployment
 from watchkeeper.operators.promote_model import PromoteModelOperator
 from watchkeeper.operators.roll_back_model import RollBackModelOperator
+from watchkeeper.registry.capture_window import HOUR, Window
 
 pytestmark = pytest.mark.sandbox
 
@@ -49,9 +53,9 @@ def live(world):
                 "SupportedResponseMIMETypes": ["text/csv"],
             },
         )["ModelPackageArn"]
-        world.endpoint(
-            retraining={"pipeline_name": "p", "model_package_group": world.name, "role_arn": ROLE, "mode": "automatic"}
-        )
+        retraining = {"pipeline_name": "p", "model_package_group": world.name, "role_arn": ROLE, "mode": "automatic"}
+        deployment = {"mode": "automatic", "roll_back": {"violated_windows": 1, "within_days": 1}}
+        world.endpoint(retraining=retraining | {"deployment": deployment})
         now = datetime.now(UTC)
         open_deployment().actions.open_attempt(
             AttemptRecord(
@@ -111,3 +115,58 @@ def test_a_silent_rollback_is_found_out(world, live):
     with pytest.raises(AirflowFailException, match="the update was rolled back: configuration"):
         promote(deferrable=False).execute({})
     assert open_deployment().actions.read("flights", "a").state == "failed"
+
+
+@pytest.fixture
+def violated(world, monkeypatch):
+    """Let the hour after the newest promotion be violated."""
+    monkeypatch.setattr(endpoint_trigger, "FIRST_EVENT_SECONDS", 0)
+
+    def record():
+        now = datetime.now(UTC)
+        result = window_result(Window.hour_of(now + HOUR), verdict="violated", severity="high", findings=(finding(),))
+        run = RunFacts(run_id="r", dag_id="monitor_hourly", recorded_at=now)
+        open_deployment().ledger.record([(result, "uri")], run)
+
+    return record
+
+
+def states(run):
+    return {f"{item.task_id}[{item.map_index}]": str(item.state) for item in run.get_task_instances()}
+
+
+def test_a_run_takes_a_promotion_back_by_policy_and_decides_then(world, live, violated):
+    client = live()
+    promote(deferrable=False).execute({})
+    violated()
+    run = world.run("retrain")
+    found = states(run)
+    assert (str(run.state), found["back.roll_back[0]"], found["decide[-1]"]) == ("success", "success", "success")
+    assert described(world, client)["EndpointConfigName"] == f"{world.name}-flights"
+    record = open_deployment().actions.read("flights", "a")
+    assert record.state == "rolled_back"
+    assert record.history[-1].why.startswith("Roll back: 1 hours of a monitor are violated within 1 days")
+    assert len(open_deployment().actions.attempts("flights")) == 1  # the windows of the model that left do not count
+
+
+def test_a_roll_back_that_fails_makes_the_run_red_and_the_decision_is_made_all_the_same(world, live, violated):
+    client = live()
+    promote(deferrable=False).execute({})
+    client.delete_endpoint_config(EndpointConfigName=f"{world.name}-flights")
+    violated()
+    run = world.run("retrain")
+    found = states(run)
+    assert (str(run.state), found["back.roll_back[0]"], found["decide[-1]"]) == ("failed", "failed", "success")
+    assert open_deployment().actions.read("flights", "a").state == "promoted"
+
+
+def test_with_nothing_to_take_back_a_run_goes_on(world, live):
+    live()
+    run = world.run("retrain")
+    assert str(run.state) == "success"
+    found = states(run)
+    assert {name: state for name, state in found.items() if "back." in name} == {
+        "back.approve_roll_back[-1]": "skipped",
+        "back.roll_back[-1]": "skipped",
+    }
+    assert found["decide[-1]"] == "success"

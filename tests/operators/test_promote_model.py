@@ -1,6 +1,6 @@
 """Promotion and rolling back. moto keeps configurations and weights; updates are a switch, or a silent rollback."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import boto3
@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskD
 
 from tests.operators.conftest import BUCKET, REGION, context
 from watchkeeper.aws.action_store import AttemptRecord, AttemptState
+from watchkeeper.aws.baseline_store import BaselineManifest
 from watchkeeper.operators.promote_model import PromoteModelOperator
 from watchkeeper.operators.roll_back_model import RollBackModelOperator
 
@@ -218,6 +219,37 @@ def test_rolling_back_puts_the_model_from_before_in_service(world):
     assert len(world.updates) == 2
     with pytest.raises(AirflowFailException, match="nothing was promoted here"):
         roll_back().execute(context())
+
+
+def test_rolling_back_restores_the_baselines_of_the_model_and_tells_people_once(world):
+    baselines, day = world.place.deployment.baselines, datetime(2026, 11, 19, tzinfo=UTC)
+    promote().execute(context())
+
+    def publish(monitor, model, text, hours):
+        manifest = BaselineManifest(
+            endpoint="flights",
+            monitor=monitor,
+            source="s3://b/train.csv",
+            row_count=1,
+            code_version="1",
+            dialect="exact",
+            model_version=model,
+        )
+        return baselines.publish(manifest, {"statistics.json": text}, day + timedelta(hours=hours))[0].version
+
+    before = publish("data_quality", "1", b"1", 1)
+    publish("data_quality", world.package, b"2", 2)
+    publish("data_quality", world.package, b"3", 3)
+    by_hand = [publish("model_quality", world.package, b"1", 2), publish("model_quality", "1", b"2", 3)][1]
+    world.place.messages()
+    for _ in range(2):
+        roll_back(attempt_id=ATTEMPT, reason="latency rose").execute(context())
+    assert baselines.pointer("flights", "data_quality").current == before
+    assert baselines.pointer("flights", "model_quality").current == by_hand
+    (message,) = world.place.messages()
+    assert message["Subject"] == "flights: the promotion is taken back"
+    assert "Why: latency rose" in message["Message"]
+    assert message["MessageAttributes"]["stage"]["Value"] == "rolled_back"
 
 
 def test_a_deferred_roll_back_comes_back_and_is_verified(world):

@@ -105,6 +105,23 @@ def test_a_backfill_of_fresh_hours_alerts_only_when_told_to(place, act, told):
     assert summary["recorded"] == 1
 
 
+def test_an_alert_is_taken_back_however_late_and_nothing_else_old_is_told(place):
+    old = NOW.shifted(-40 * HOUR)
+    params = {"window_start": old.start.isoformat(), "window_end": old.end.isoformat()}
+    reports = place.deployment.reports
+    reports.write_result(result(window=old, verdict="violated", digest="a" * 32), {}, old)
+    assert report(**params)["alerts_sent"] == []
+    assert len(report(**params, act=True)["alerts_sent"]) == 1
+    reports.write_result(result(window=old, digest="b" * 32), {}, old)
+    assert report(**params, act=False)["alerts_sent"] == []
+    assert len(report(**params)["alerts_sent"]) == 1
+    assert report(**params)["alerts_sent"] == []
+    reports.write_result(result(window=old, verdict="violated", digest="c" * 32), {}, old)
+    assert report(**params)["alerts_sent"] == []
+    kinds = [message["MessageAttributes"]["kind"]["Value"] for message in place.messages()]
+    assert kinds == ["alert", "withdrawal"]
+
+
 def test_assets_ring_with_pointers_and_violations_only_when_there_are_any(place):
     place.deployment.reports.write_result(result(window=NOW), {}, NOW)
     events = Events()

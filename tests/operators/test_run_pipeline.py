@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
 from botocore.exceptions import WaiterError
 
-from tests.operators.conftest import REGION, context
+from tests.operators.conftest import BUCKET, REGION, context
 from watchkeeper.aws import pipeline_trigger
 from watchkeeper.aws.action_store import AttemptRecord, AttemptState
 from watchkeeper.operators.run_pipeline import RunRetrainingPipelineOperator
@@ -67,13 +67,17 @@ def world(place, tmp_path, monkeypatch):
         raising=False,
     )
     monkeypatch.setattr(SageMakerResponse, "stop_pipeline_execution", stop, raising=False)
-    place.deployment.actions.open_attempt(
-        AttemptRecord(attempt_id=ATTEMPT, endpoint="flights", state="decided", decided_at="2026-11-20T06:12:00Z"),
+    begin(here, ATTEMPT)
+    return here
+
+
+def begin(world, attempt_id):
+    world.place.deployment.actions.open_attempt(
+        AttemptRecord(attempt_id=attempt_id, endpoint="flights", state="decided", decided_at="2026-11-20T06:12:00Z"),
         by="test",
         why="drift",
         now=datetime(2026, 11, 20, 6, 12, tzinfo=UTC),
     )
-    return here
 
 
 def operator(**fields):
@@ -109,6 +113,29 @@ def test_the_execution_is_started_waited_for_and_its_package_returned(world):
     assert [event.state for event in done.history] == ["decided", "training", "trained"]
     assert (done.execution_arn, done.model_package_arn) == (result["execution_arn"], PACKAGE)
     assert done.history[1].by == "monitor_hourly scheduled__1"
+
+
+def test_a_rendered_definition_is_put_in_force_over_the_shipped_one_and_either_is_kept(world):
+    def in_force():
+        return world.sagemaker.describe_pipeline(PipelineName="flights-retraining")["PipelineDefinition"]
+
+    def kept(uri):
+        key = uri.removeprefix(f"s3://{BUCKET}/")
+        return world.place.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode()
+
+    world.status, world.steps = ["Succeeded"], registered()
+    operator(definitions={"others.json": "{}"}).execute(context())
+    shipped = record(world).definition_uri
+    assert in_force() == kept(shipped) == DEFINITION
+    assert shipped.startswith(f"s3://{BUCKET}/wk/pipelines/flights/")
+    rendered = json.dumps(json.loads(DEFINITION) | {"Version": "2020-12-01"})
+    task = operator(definitions={"flights.json": rendered})
+    task.attempt_id = "hand-1"
+    begin(world, "hand-1")
+    task.execute(context())
+    made = world.place.deployment.actions.read("flights", "hand-1").definition_uri
+    assert in_force() == kept(made) == rendered
+    assert made != shipped
 
 
 def test_a_retry_adopts_what_runs_or_is_done_and_writes_nothing_again(world):

@@ -57,7 +57,11 @@ TWO_OF_THREE = [row(1), row(2, "ok"), row(3)]
 def decide(
     rows: list[VerdictRow] = TWO_OF_THREE, past: list[PastAttempt] | None = None, now: datetime = NOW, **options: Any
 ) -> RetrainingDecision:
-    changes = {name: options.pop(name) for name in list(options) if name not in {"by_hand", "forced", "run_id"}}
+    changes = {
+        name: options.pop(name)
+        for name in list(options)
+        if name not in {"by_hand", "forced", "run_id", "evaluation_given"}
+    }
     return decide_retraining(spec(**changes), "flights", rows, past or [], now, **options)
 
 
@@ -144,6 +148,24 @@ def test_windows_of_the_model_before_do_not_count() -> None:
     assert decide([row(1), row(2)], past=[promoted]).retrain
 
 
+def test_only_hours_that_the_model_in_service_answered_alone_are_compared_on() -> None:
+    changed = past(30, model_changed_at=hours_ago(10).start + timedelta(minutes=20))
+    decision = decide([row(1), row(2)], past=[changed])
+    assert decision.retrain
+    assert decision.evaluation_window == Window(hours_ago(9).start, hours_ago(0).start)
+    assert decision.training_window.length == timedelta(days=14)
+    long_ago = past(24 * 20, model_changed_at=NOW - timedelta(days=20))
+    assert decide(past=[long_ago]).evaluation_window == decide().evaluation_window
+
+
+def test_a_model_that_has_answered_nothing_yet_cannot_be_compared_with() -> None:
+    changed = past(30, model_changed_at=NOW - timedelta(minutes=5))
+    decision = decide([], past=[changed], by_hand=True, forced=True)
+    assert decision.refusals == (Refusal.NO_ANSWERS,)
+    assert "has not answered for a whole hour yet" in decision.reason
+    assert decide([], past=[changed], by_hand=True, forced=True, evaluation_given=True).retrain
+
+
 def test_a_retry_carries_its_own_attempt_on_and_an_ended_one_is_not_repeated() -> None:
     own = decide().attempt_id
     again = decide(past=[past(1, own, ended=False)])
@@ -181,6 +203,7 @@ def test_only_a_person_may_force() -> None:
 def test_how_far_back_verdicts_matter() -> None:
     assert NOW - verdicts_since(spec(), NOW) < timedelta(days=8)
     assert NOW - verdicts_since(spec(triggers={"period": "daily"}), NOW) > timedelta(days=11)
+    assert NOW - verdicts_since(spec(), NOW, waiting_hours=24 * 30) > timedelta(days=36)
 
 
 attempts = st.lists(

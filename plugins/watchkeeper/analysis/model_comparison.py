@@ -71,6 +71,7 @@ class GateRules:
     segment_minimum_rows: int = 100
     segment_tolerance: float = 0.0
     positive_label: str = "1"
+    negative_label: str | None = None
     probabilities: bool = True
     probability_threshold: float = 0.5
 
@@ -140,7 +141,13 @@ def compare_models(rows: ScoredRows, problem_type: str, gate: GateRules | None =
     metric = _metric(problem_type, gate)
     if rows.mismatch is not None:
         return _undecided(problem_type, metric, gate, f"the models did not answer the same rows: {rows.mismatch}")
-    usable = usable_rows(rows, problem_type, positive_label=gate.positive_label, probabilities=gate.probabilities)
+    usable = usable_rows(
+        rows,
+        problem_type,
+        positive_label=gate.positive_label,
+        probabilities=gate.probabilities,
+        negative_label=gate.negative_label,
+    )
     why = _not_comparable(usable, len(rows.labels), metric, gate)
     metrics = _all_metrics(usable, problem_type, gate)
     if why is not None:

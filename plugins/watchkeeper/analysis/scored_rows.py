@@ -7,11 +7,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from watchkeeper.analysis.class_label import binary_label, opposite_label
+
 REGRESSION, BINARY, MULTICLASS = "Regression", "BinaryClassification", "MulticlassClassification"
 PROBLEM_TYPES = (REGRESSION, BINARY, MULTICLASS)
 NO_LABEL, NO_CHAMPION, NO_CHALLENGER = "no usable label", "no usable champion's answer", "no usable challenger's answer"
 CLASS_LIMIT = 500
-_BOOLEANS = {"true": "1", "false": "0"}
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,19 @@ class UsableRows:
         return len(self.labels)
 
 
-def usable_rows(rows: ScoredRows, problem_type: str, *, positive_label: str, probabilities: bool) -> UsableRows:
+def usable_rows(
+    rows: ScoredRows,
+    problem_type: str,
+    *,
+    positive_label: str,
+    probabilities: bool,
+    negative_label: str | None = None,
+) -> UsableRows:
     """Return the rows that can be compared.
 
-    Unusable are what is missing, what is no finite number (regression, probabilities) and probabilities outside 0..1.
+    Unusable are what is missing, what is no finite number (regression, probabilities), probabilities outside 0..1, and
+    what names neither class of a binary problem. ``negative_label`` may be left out where the positive one is of a
+    well-known pair; of other classes everything that is not positive is negative then.
     """
     columns = [rows.labels, rows.champion, rows.challenger]
     if problem_type == REGRESSION:
@@ -70,8 +80,12 @@ def usable_rows(rows: ScoredRows, problem_type: str, *, positive_label: str, pro
         return _kept(read)
     if problem_type == BINARY:
         positive = _class_names(pl.Series([positive_label], dtype=pl.String))[0]
-        answers = [_positive(column, positive, probabilities=probabilities) for column in columns[1:]]
-        return _kept([_positive(rows.labels, positive, probabilities=False), *answers])
+        other = negative_label if negative_label is not None else opposite_label(positive_label)
+        negative = None if other is None else _class_names(pl.Series([other], dtype=pl.String))[0]
+        answers = [
+            _probabilities(column) if probabilities else _positive(column, positive, negative) for column in columns[1:]
+        ]
+        return _kept([_positive(rows.labels, positive, negative), *answers])
     names = [_class_names(_texts(column)) for column in columns]
     known = pl.concat(names).drop_nulls().unique(maintain_order=True).to_list()
     number = {name: float(place) for place, name in enumerate(known)}
@@ -109,14 +123,19 @@ def _numbers(column: Sequence[object]) -> NDArray[np.float64]:
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
-def _positive(column: Sequence[object], positive: str, *, probabilities: bool) -> NDArray[np.float64]:
-    if probabilities:
-        numbers = _numbers(column)
-        return np.where((numbers >= 0) & (numbers <= 1), numbers, np.nan)
-    names = _class_names(_texts(column))
-    if positive in {"0", "1"}:
-        names = names.replace(_BOOLEANS)
-    return (names == positive).cast(pl.Float64).fill_null(float("nan")).to_numpy()
+def _probabilities(column: Sequence[object]) -> NDArray[np.float64]:
+    numbers = _numbers(column)
+    return np.where((numbers >= 0) & (numbers <= 1), numbers, np.nan)
+
+
+def _positive(column: Sequence[object], positive: str, negative: str | None) -> NDArray[np.float64]:
+    """Return 1 for the positive class, 0 for the negative one, not-a-number for neither."""
+    texts = _texts(column)
+    if negative is None:
+        return (_class_names(texts) == positive).cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    kinds = {text: binary_label(text, positive, negative) for text in texts.drop_nulls().unique().to_list()}
+    number = {text: float(kind == positive) for text, kind in kinds.items() if kind is not None}
+    return texts.replace_strict(number, default=None, return_dtype=pl.Float64).fill_null(float("nan")).to_numpy()
 
 
 def _class_names(texts: pl.Series) -> pl.Series:

@@ -1,8 +1,9 @@
 """The audit record of each retraining attempt: why, who allowed it, what ran, what it was decided on, how it ended."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from watchkeeper.registry.retraining_policy import PastAttempt
+    from watchkeeper.registry.roll_back_policy import Promotion
 
 RECORD_NAME = "attempt.json"
 EVIDENCE_NAME = "evidence.json"
@@ -59,7 +61,9 @@ class AttemptEvent(msgspec.Struct, frozen=True, kw_only=True):
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     """``attempt.json``: where the attempt stands, and everything that happened to it, oldest first.
 
-    ``previous_config`` and ``new_config`` are the endpoint's configurations before and after the promotion.
+    ``definition_uri`` is the pipeline's definition that Watchkeeper put in force for it.
+    ``previous_config`` and ``new_config`` are the endpoint's configurations before and after the promotion;
+    ``kept_at`` is when a person who was asked to take it back declined.
     """
 
     attempt_id: str
@@ -73,12 +77,14 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     evaluation_start: str = ""
     evaluation_end: str = ""
     execution_arn: str | None = None
+    definition_uri: str | None = None
     model_package_arn: str | None = None
     evidence_uri: str | None = None
     decision: str | None = None
     variant: str | None = None
     previous_config: str | None = None
     new_config: str | None = None
+    kept_at: str | None = None
     history: tuple[AttemptEvent, ...] = ()
 
     @property
@@ -86,17 +92,28 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
         """Whether nothing more will come of it."""
         return self.state in ENDED
 
+    @property
+    def model_changed_at(self) -> str | None:
+        """When the attempt last changed the model in service; what is noted later in the same state changes nothing."""
+        before = ("", *(event.state for event in self.history))
+        changes = [
+            event.at
+            for event, state in zip(self.history, before, strict=False)
+            if event.state in _CHANGES_OF_MODEL and event.state != state
+        ]
+        return changes[-1] if changes else None
+
     def as_past(self) -> "PastAttempt":
         """Return what the policy looks at."""
         from watchkeeper.registry.retraining_policy import PastAttempt
 
-        changes = [event.at for event in self.history if event.state in _CHANGES_OF_MODEL]
+        changed = self.model_changed_at
         return PastAttempt(
             attempt_id=self.attempt_id,
             decided_at=parse_moment(self.decided_at),
             started=self.execution_arn is not None,
             ended=self.has_ended,
-            model_changed_at=parse_moment(changes[-1]) if changes else None,
+            model_changed_at=parse_moment(changed) if changed else None,
             dry_run=self.dry_run,
         )
 
@@ -178,6 +195,13 @@ class ActionStore:
         self.objects.write(self.folder(endpoint, attempt_id) + EVIDENCE_NAME, document)
         return self.uri(endpoint, attempt_id, EVIDENCE_NAME)
 
+    def write_definition(self, name: str, definition: str) -> str:
+        """Keep a pipeline's definition under its digest, whoever keeps it again, and return its address."""
+        body = definition.encode()
+        key = f"pipelines/{name.removesuffix('.json')}/{sha256(body).hexdigest()[:16]}.json"
+        self.objects.write(key, body, only_if_absent=True)
+        return self.objects.uri(key)
+
     def attempts(self, endpoint: str) -> tuple[AttemptRecord, ...]:
         """Return all attempts of an endpoint, the newest decision first."""
         found = [record for key in self._keys(endpoint) if (record := self._decoded(key)) is not None]
@@ -189,8 +213,23 @@ class ActionStore:
 
     def last_promotion(self, endpoint: str) -> AttemptRecord | None:
         """Return the newest attempt whose model is in service, as far as the records know."""
-        promoted = [record for record in self.attempts(endpoint) if record.state == AttemptState.PROMOTED]
-        return max(promoted, key=lambda record: record.history[-1].at, default=None)
+        return _last_promotion(self.attempts(endpoint))
+
+    def promotion(self, endpoint: str) -> "Promotion | None":
+        """Return the newest promotion as the policy of rolling back looks at it."""
+        from watchkeeper.registry.roll_back_policy import Promotion
+
+        attempts = self.attempts(endpoint)
+        record = _last_promotion(attempts)
+        if record is None or record.model_changed_at is None:
+            return None
+        changes = [parse_moment(attempt.model_changed_at) for attempt in attempts if attempt.model_changed_at]
+        return Promotion(
+            attempt_id=record.attempt_id,
+            promoted_at=parse_moment(record.model_changed_at),
+            serving_since=max(changes),
+            kept=record.kept_at is not None,
+        )
 
     def _keys(self, endpoint: str) -> Iterator[str]:
         for item in self.objects.list(self.folder(endpoint)):
@@ -228,6 +267,11 @@ class ActionStore:
             f"another run changed it {_WRITE_ATTEMPTS} times while this one tried",
             "Let one run work on an attempt at a time, then run this one again.",
         )
+
+
+def _last_promotion(attempts: Iterable[AttemptRecord]) -> AttemptRecord | None:
+    promoted = [record for record in attempts if record.state == AttemptState.PROMOTED]
+    return max(promoted, key=lambda record: record.model_changed_at or "", default=None)
 
 
 def _pretty(record: AttemptRecord) -> bytes:

@@ -135,6 +135,19 @@ class BaselineStore:
         manifest = self.manifest(endpoint, monitor, version)
         return manifest, self._move_pointer(manifest, moment_text(now))
 
+    def version_before_model(self, endpoint: str, monitor: str, model_version: str) -> str | None:
+        """Return the newest version that was in force before a model's own came, if one of the model's is in force now.
+
+        ``None`` where another model's is in force, or there was none before.
+        """
+        pointer = self.pointer(endpoint, monitor)
+        if self.manifest(endpoint, monitor, pointer.current).model_version != model_version:
+            return None
+        for entry in reversed(pointer.history):
+            if self.manifest(endpoint, monitor, entry.version).model_version != model_version:
+                return entry.version
+        return None
+
     def pointer(self, endpoint: str, monitor: str) -> BaselinePointer:
         """Return an endpoint's pointer; BaselineMissingError, naming the command that makes one, if there is none."""
         pointer, _ = self._pointer(endpoint, monitor)

@@ -107,6 +107,22 @@ def plan_rollback(
     return ModelChange(endpoint_name, variant, before, previous_config, facts.config_name, capture)
 
 
+def serving_model(hook: EndpointHook, endpoint_name: str, variant: str, config_name: str) -> tuple[str, str]:
+    """Return the names of the model that a variant serves now, and of the one that a configuration gives it.
+
+    Raises
+    ------
+    EndpointStateError
+        when there is no such endpoint, or a configuration has no such variant.
+    """
+    facts = hook.require_endpoint(endpoint_name)
+    names = [
+        str(variant_of(hook.endpoint_config(name), variant, endpoint_name)["ModelName"])
+        for name in (facts.config_name, config_name)
+    ]
+    return names[0], names[1]
+
+
 def start_change(
     hook: EndpointHook, change: ModelChange, rollout: Rollout | None = None, *, retain_weights: bool = True
 ) -> None:

@@ -97,6 +97,7 @@ def gate_rules(spec: "EndpointSpec") -> "GateRules":
         segment_minimum_rows=gate.segment_minimum_rows,
         segment_tolerance=gate.segment_tolerance,
         positive_label=monitor.positive_label,
+        negative_label=monitor.negative_label,
         probabilities=monitor.probability_attribute is not None,
         probability_threshold=monitor.probability_threshold,
     )

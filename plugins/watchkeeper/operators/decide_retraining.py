@@ -60,7 +60,13 @@ class DecideRetrainingOperator(MonitorOperator):
                 for closed in close_orphans(deployment, spec.registry_id, context):
                     self.log.warning("Closed %s: %s", closed.attempt_id, closed.history[-1].why)
                 decision = self._decide(
-                    deployment, spec, due_moment(context), by_hand=bool(names), params=params, context=context
+                    deployment,
+                    spec,
+                    due_moment(context),
+                    windows[1],
+                    by_hand=bool(names),
+                    params=params,
+                    context=context,
                 )
                 record = self._record(deployment, spec, decision, windows, context, by_hand=bool(names))
             except DocumentError as error:
@@ -80,6 +86,7 @@ class DecideRetrainingOperator(MonitorOperator):
         deployment: Deployment,
         spec: "EndpointSpec",
         now: datetime,
+        evaluation: Window | None,
         *,
         by_hand: bool,
         params: dict[str, Any],
@@ -87,7 +94,7 @@ class DecideRetrainingOperator(MonitorOperator):
     ) -> RetrainingDecision:
         retraining = spec.retraining
         assert retraining is not None  # noqa: S101 - chosen_specs leaves others out
-        since = verdicts_since(retraining, now)
+        since = verdicts_since(retraining, now, 0 if spec.ground_truth is None else spec.ground_truth.waiting_hours)
         rows = [
             row
             for monitor in retraining.triggers.monitors
@@ -102,6 +109,7 @@ class DecideRetrainingOperator(MonitorOperator):
             by_hand=by_hand,
             forced=by_hand and bool(params.get("force")),
             run_id=str(getattr(context.get("dag_run"), "run_id", "") or ""),
+            evaluation_given=evaluation is not None,
         )
 
     def _record(

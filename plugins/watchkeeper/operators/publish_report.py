@@ -221,6 +221,7 @@ class PublishReportOperator(MonitorOperator):
         restated: list["WindowResult"],
         summary: RunSummary,
     ) -> None:
+        """Tell what is fresh, and what takes back or corrects an alert, however late: somebody may still rely on it."""
         from watchkeeper.operators.finding_alerts import AlertPublisher
 
         publisher = AlertPublisher(

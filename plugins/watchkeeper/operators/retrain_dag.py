@@ -6,19 +6,24 @@ from typing import Any
 from airflow.sdk import DAG, Param, TriggerRule, task_group
 
 from watchkeeper.operators.approve_attempt import ApproveAttemptOperator
+from watchkeeper.operators.approve_roll_back import ApproveRollBackOperator
 from watchkeeper.operators.compare_models import CompareModelsOperator
 from watchkeeper.operators.decide_retraining import DecideRetrainingOperator
+from watchkeeper.operators.decide_roll_back import DecideRollBackOperator
 from watchkeeper.operators.monitor_dag import DEFAULTS, START, TAGS, endpoints_param, text_param
 from watchkeeper.operators.prepare_tables import PrepareTablesOperator
 from watchkeeper.operators.promote_model import PromoteModelOperator
 from watchkeeper.operators.publish_report import VIOLATIONS
+from watchkeeper.operators.render_pipelines import render_task, sagemaker_python
 from watchkeeper.operators.renew_baselines import RenewBaselinesOperator
 from watchkeeper.operators.report_attempts import ReportAttemptsOperator
 from watchkeeper.operators.roll_back_model import RollBackModelOperator
 from watchkeeper.operators.run_pipeline import RunRetrainingPipelineOperator
 from watchkeeper.operators.verify_run import VerifyRunOperator
 
-GROUP = "attempt"
+GROUP, BACK_GROUP = "attempt", "back"
+RENDERING = ("choose_definitions", "render_pipelines")
+BACK_STEPS = ("approve_roll_back", "roll_back")
 STEPS = ("approve_training", "prepare", "train", "compare", "approve_promotion", "promote", "renew_baselines")
 _LABEL = {"map_index_template": "{{ task.label }}"}
 #: One cheap call a look; the number of looks still covers half a day.
@@ -26,7 +31,11 @@ _WAITS: dict[str, Any] = {"waiter_delay": 15, "waiter_max_attempts": 2880}
 
 
 def build_retrain_dag(dag_id: str, doc_md: str | None) -> DAG:
-    """Return the retraining DAG: decide → attempt[endpoint](approve, prepare, train, compare, …) → report → verify."""
+    """Return the retraining DAG.
+
+    decide_roll_back → back[endpoint](approve_roll_back, roll_back) → decide →
+    attempt[endpoint](approve_training, prepare, train, compare, …) → report → verify.
+    """
     with DAG(
         dag_id=dag_id,
         schedule=[VIOLATIONS],
@@ -34,7 +43,7 @@ def build_retrain_dag(dag_id: str, doc_md: str | None) -> DAG:
         catchup=False,
         # One run at a time: the next one finds the attempts of this one in their records.
         max_active_runs=1,
-        # Two people may take three days each.
+        # Two people may take three days each, a third one a day.
         dagrun_timeout=timedelta(days=8),
         default_args=DEFAULTS,
         params={
@@ -54,15 +63,30 @@ def build_retrain_dag(dag_id: str, doc_md: str | None) -> DAG:
         tags=[*TAGS, "retraining"],
         doc_md=doc_md,
     ) as dag:
-        decide = DecideRetrainingOperator(task_id="decide", execution_timeout=timedelta(minutes=15))
-        attempts = _attempt.expand_kwargs(decide.output)
+        decide_back = DecideRollBackOperator(task_id="decide_roll_back", execution_timeout=timedelta(minutes=15))
+        back = _back.expand_kwargs(decide_back.output)
+        # Whatever becomes of rolling back: other endpoints are not to wait for its repair.
+        decide = DecideRetrainingOperator(
+            task_id="decide", trigger_rule=TriggerRule.ALL_DONE, execution_timeout=timedelta(minutes=15)
+        )
+        back >> decide
+        interpreter = sagemaker_python()
+        rendered = None if interpreter is None else render_task(interpreter, decide.output)
+        attempts = _attempt(rendered).expand_kwargs(decide.output)
         report = ReportAttemptsOperator(
             task_id="report", trigger_rule=TriggerRule.ALL_DONE, execution_timeout=timedelta(minutes=10)
         )
         verify = VerifyRunOperator(
             task_id="verify",
             report_task_id="report",
-            task_ids=["decide", *(f"{GROUP}.{step}" for step in STEPS), "report"],
+            task_ids=[
+                "decide_roll_back",
+                *(f"{BACK_GROUP}.{step}" for step in BACK_STEPS),
+                "decide",
+                *(() if interpreter is None else RENDERING),
+                *(f"{GROUP}.{step}" for step in STEPS),
+                "report",
+            ],
             trigger_rule=TriggerRule.ALL_DONE,
             execution_timeout=timedelta(minutes=5),
         )
@@ -70,26 +94,49 @@ def build_retrain_dag(dag_id: str, doc_md: str | None) -> DAG:
     return dag
 
 
-@task_group(group_id=GROUP)
-def _attempt(endpoint: str, attempt_id: str) -> None:
-    of: dict[str, Any] = {"endpoint": endpoint, "attempt_id": attempt_id, **_LABEL}
-    approve = ApproveAttemptOperator(
-        task_id="approve_training", stage="training", response_timeout=timedelta(days=3), defaults="Reject", **of
+@task_group(group_id=BACK_GROUP)
+def _back(endpoint: str, attempt_id: str, reason: str) -> None:
+    of: dict[str, Any] = {"endpoint": endpoint, "attempt_id": attempt_id, "reason": reason, **_LABEL}
+    approve = ApproveRollBackOperator(
+        task_id="approve_roll_back", response_timeout=timedelta(days=1), defaults="Reject", **of
     )
-    prepare = PrepareTablesOperator(task_id="prepare", execution_timeout=timedelta(hours=1), **of)
-    parameters: Any = prepare.output
-    train = RunRetrainingPipelineOperator(
-        task_id="train", parameters=parameters, deferrable=True, execution_timeout=timedelta(hours=13), **_WAITS, **of
+    roll_back = RollBackModelOperator(
+        task_id="roll_back", deferrable=True, waiter_delay=15, execution_timeout=timedelta(hours=6), **of
     )
-    compare = CompareModelsOperator(task_id="compare", execution_timeout=timedelta(minutes=30), **of)
-    confirm = ApproveAttemptOperator(
-        task_id="approve_promotion", stage="promotion", response_timeout=timedelta(days=3), defaults="Reject", **of
-    )
-    promote = PromoteModelOperator(
-        task_id="promote", deferrable=True, waiter_delay=15, execution_timeout=timedelta(hours=12), **of
-    )
-    renew = RenewBaselinesOperator(task_id="renew_baselines", execution_timeout=timedelta(hours=1), **of)
-    approve >> prepare >> train >> compare >> confirm >> promote >> renew
+    approve >> roll_back
+
+
+def _attempt(definitions: Any) -> Any:
+    """Return the group of an attempt's steps, whose pipelines have the definitions rendered before it, if any were."""
+
+    @task_group(group_id=GROUP)
+    def attempt(endpoint: str, attempt_id: str) -> None:
+        of: dict[str, Any] = {"endpoint": endpoint, "attempt_id": attempt_id, **_LABEL}
+        approve = ApproveAttemptOperator(
+            task_id="approve_training", stage="training", response_timeout=timedelta(days=3), defaults="Reject", **of
+        )
+        prepare = PrepareTablesOperator(task_id="prepare", execution_timeout=timedelta(hours=1), **of)
+        parameters: Any = prepare.output
+        train = RunRetrainingPipelineOperator(
+            task_id="train",
+            parameters=parameters,
+            definitions=definitions,
+            deferrable=True,
+            execution_timeout=timedelta(hours=13),
+            **_WAITS,
+            **of,
+        )
+        compare = CompareModelsOperator(task_id="compare", execution_timeout=timedelta(minutes=30), **of)
+        confirm = ApproveAttemptOperator(
+            task_id="approve_promotion", stage="promotion", response_timeout=timedelta(days=3), defaults="Reject", **of
+        )
+        promote = PromoteModelOperator(
+            task_id="promote", deferrable=True, waiter_delay=15, execution_timeout=timedelta(hours=12), **of
+        )
+        renew = RenewBaselinesOperator(task_id="renew_baselines", execution_timeout=timedelta(hours=1), **of)
+        approve >> prepare >> train >> compare >> confirm >> promote >> renew
+
+    return attempt
 
 
 def build_roll_back_dag(dag_id: str, doc_md: str | None) -> DAG:

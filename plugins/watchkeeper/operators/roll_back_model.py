@@ -7,8 +7,10 @@ from watchkeeper.aws.action_store import AttemptRecord, AttemptState
 from watchkeeper.aws.model_deployment import ModelChange, plan_rollback, start_change, verify_change
 from watchkeeper.aws.pipeline_hook import REJECTED
 from watchkeeper.errors import EndpointStateError
+from watchkeeper.operators.attempt_notice import tell_attempt
 from watchkeeper.operators.model_change import PENDING, ModelChangeOperator
 from watchkeeper.operators.run_pipeline import run_name
+from watchkeeper.registry.monitor_spec import AVAILABLE_MONITORS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from watchkeeper.operators.monitor_base import Deployment
+    from watchkeeper.registry.endpoint_spec import EndpointSpec
 
 UPDATE = "update"
 
@@ -23,8 +26,9 @@ UPDATE = "update"
 class RollBackModelOperator(ModelChangeOperator):
     """Put back in service what served before an attempt's promotion; a no-op where it does already.
 
-    All traffic goes back at once, what runs of weights, counts and capture is kept, and the result is verified. The
-    attempt's audit record then says ``rolled_back``, and its model package is rejected with the reason.
+    All traffic goes back at once, what runs of weights, counts and capture is kept, and the result is verified. Where
+    baselines of the promoted package are in force, those from before them are put in force again. The attempt's audit
+    record then says ``rolled_back``, its model package is rejected with the reason, and the endpoint's topic is told.
 
     :param attempt_id: The attempt to take back; ``None`` for the endpoint's newest promotion. (templated)
     :param reason: Why, in a sentence; it stands in the audit record and in the model registry. (templated)
@@ -60,7 +64,9 @@ class RollBackModelOperator(ModelChangeOperator):
             self.wait(hook, access, phase, change)
         if record.model_package_arn:
             hook.decide_package(record.model_package_arn, REJECTED, self.reason)
-        deployment.actions.advance(
+            self._restore_baselines(deployment, spec, record.model_package_arn)
+        was = record.state
+        record = deployment.actions.advance(
             self.endpoint,
             record.attempt_id,
             AttemptState.ROLLED_BACK,
@@ -68,12 +74,26 @@ class RollBackModelOperator(ModelChangeOperator):
             why=self.reason,
             now=datetime.now(UTC),
         )
+        if was != record.state:
+            headline = f"{self.endpoint}: the promotion is taken back"
+            tell_attempt(deployment, spec, record, "rolled_back", headline, context, self.log.warning)
         self.log.info("%s is back at configuration %s: %s", spec.endpoint_name, change.config_name, self.reason)
         return {
             "attempt_id": record.attempt_id,
             "config_name": change.config_name,
             "model_name": change.model_name,
         }
+
+    def _restore_baselines(self, deployment: "Deployment", spec: "EndpointSpec", package: str) -> None:
+        """Put those from before the promotion in force again, where baselines of the promoted package are."""
+        now = datetime.now(UTC)
+        for monitor in AVAILABLE_MONITORS:
+            if not deployment.baselines.has_any(spec.registry_id, monitor):
+                continue
+            version = deployment.baselines.version_before_model(spec.registry_id, monitor, package)
+            if version is not None:
+                deployment.baselines.use(spec.registry_id, monitor, version, now)
+                self.log.info("%s: %s baseline %s is in force again", self.endpoint, monitor, version)
 
     def _promotion(self, deployment: "Deployment") -> tuple[AttemptRecord, str, str]:
         actions = deployment.actions

@@ -26,7 +26,8 @@ PIPELINES_FOLDER = "pipelines"
 class RunRetrainingPipelineOperator(MonitorOperator):
     """Start the endpoint's SageMaker Pipeline for an attempt, or adopt its execution, and wait until it has ended.
 
-    The definition shipped in ``include/pipelines`` is put in force first, where it has changed. An execution that
+    The definition (rendered by this run, else shipped in ``include/pipelines``) is put in force first, where it has
+    changed, and kept below ``pipelines/`` in the store. An execution that
     somebody killed the task of is stopped; one that runs or has succeeded is adopted by a retry, one that failed is
     followed by another. What the attempt's audit record says is brought along, where there is one.
 
@@ -35,13 +36,20 @@ class RunRetrainingPipelineOperator(MonitorOperator):
     :param parameters: The pipeline's parameters of this run, over those of the endpoint's file; ``EndpointId``,
         ``ModelPackageGroupName`` and ``RoleArn`` are added. Those that every run sets and this pipeline does not take
         are left out. (templated)
+    :param definitions: Rendered definitions by their file's name, over those that are shipped. (templated)
     :param deferrable: Wait in the triggerer rather than in a worker.
     :param cancel_on_kill: Stop the execution when the task is killed, also while it is deferred.
     :param waiter_delay: Seconds between two looks at the execution's status.
     :param waiter_max_attempts: How many looks to take; after that the execution is stopped.
     """
 
-    template_fields: "Sequence[str]" = (*MonitorOperator.template_fields, "endpoint", "attempt_id", "parameters")
+    template_fields: "Sequence[str]" = (
+        *MonitorOperator.template_fields,
+        "endpoint",
+        "attempt_id",
+        "parameters",
+        "definitions",
+    )
     ui_color = "#e6dff4"
 
     def __init__(
@@ -50,6 +58,7 @@ class RunRetrainingPipelineOperator(MonitorOperator):
         endpoint: str,
         attempt_id: str,
         parameters: dict[str, str] | None = None,
+        definitions: dict[str, str] | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         cancel_on_kill: bool = True,
         waiter_delay: int = 60,
@@ -60,6 +69,7 @@ class RunRetrainingPipelineOperator(MonitorOperator):
         self.endpoint = endpoint
         self.attempt_id = attempt_id
         self.parameters = parameters
+        self.definitions = definitions
         self.deferrable = deferrable
         self.cancel_on_kill = cancel_on_kill
         self.waiter_delay = waiter_delay
@@ -75,8 +85,10 @@ class RunRetrainingPipelineOperator(MonitorOperator):
         """Return ``attempt_id``, ``execution_arn`` and ``model_package_arn``; AirflowFailException with the reason."""
         with failing_at_once():
             deployment, hook = self._open()
+            definition_uri = self._put_definition(deployment, hook)
             self.execution_arn = self._start(deployment, hook)
-            _record(deployment, self, "training", context, execution_arn=self.execution_arn)
+            fields: dict[str, Any] = {"execution_arn": self.execution_arn, "definition_uri": definition_uri}
+            _record(deployment, self, "training", context, **fields)
             if not hook.execution(self.execution_arn).has_ended:
                 self._wait(deployment, hook, self.execution_arn)
             return self._finish(deployment, hook, context)
@@ -103,13 +115,21 @@ class RunRetrainingPipelineOperator(MonitorOperator):
         spec = deployment.registry.require(self.endpoint)
         return deployment, deployment.access_of(spec).open(PipelineHook)
 
+    def _put_definition(self, deployment: "Deployment", hook: PipelineHook) -> str | None:
+        """Put the pipeline's definition in force and return where it is kept; None where it is kept elsewhere."""
+        retraining = required_retraining(deployment.registry.require(self.endpoint))
+        if retraining.definition is None or retraining.role_arn is None:
+            return None
+        rendered = (self.definitions or {}).get(retraining.definition)
+        definition = rendered or _shipped(deployment, retraining.definition)
+        if hook.put_pipeline(retraining.pipeline_name, definition, retraining.role_arn):
+            told = "rendered" if rendered else "shipped"
+            self.log.info("Pipeline %s now has the %s %s", retraining.pipeline_name, told, retraining.definition)
+        return deployment.actions.write_definition(retraining.definition, definition)
+
     def _start(self, deployment: "Deployment", hook: PipelineHook) -> str:
         spec = deployment.registry.require(self.endpoint)
         retraining = required_retraining(spec)
-        if retraining.definition is not None and retraining.role_arn is not None:
-            definition = _shipped(deployment, retraining.definition)
-            if hook.put_pipeline(retraining.pipeline_name, definition, retraining.role_arn):
-                self.log.info("Pipeline %s now has the definition %s", retraining.pipeline_name, retraining.definition)
         known = hook.pipeline_parameters(retraining.pipeline_name)
         parameters = self._parameters(spec, retraining, known)
         arn = hook.start_execution(retraining.pipeline_name, self.attempt_id, parameters)

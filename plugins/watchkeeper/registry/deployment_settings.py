@@ -14,16 +14,18 @@ from watchkeeper.registry.spec_problems import shown, told
 
 BUCKET_PATTERN = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 PREFIX_PATTERN = r"^([A-Za-z0-9!_.*'()=-]+(/[A-Za-z0-9!_.*'()=-]+)*)?$"
+INTERPRETER_PATTERN = r"^/.+"
 NAMESPACE_PATTERN = r"^[A-Za-z0-9._/#-]{1,255}$"
 _PATTERN_REMEDIES = {
     BUCKET_PATTERN: "use a bucket's name, without s3:// and without a prefix",
     PREFIX_PATTERN: "use a prefix such as watchkeeper or teams/ml, without slashes at its ends",
+    INTERPRETER_PATTERN: "use an absolute path, such as /opt/sagemaker/bin/python",
     NAMESPACE_PATTERN: "use up to 255 letters, digits and . _ / # -",
 }
 
 
 #: A Variable would ask the database whenever a DAG file is parsed.
-_ENVIRONMENT_ONLY = frozenset({"pool"})
+_ENVIRONMENT_ONLY = frozenset({"pool", "sagemaker_python"})
 
 
 class DeploymentSettings(BaseModel):
@@ -75,6 +77,13 @@ class DeploymentSettings(BaseModel):
         description="The Airflow pool of the analysis tasks. From the environment only, since DAG files are parsed "
         "with it. Of one that does not exist Airflow warns on the DAG, and due_endpoints logs how to make it.",
         examples=["watchkeeper"],
+    )
+    sagemaker_python: Annotated[str, Field(pattern=INTERPRETER_PATTERN)] | None = Field(
+        default=None,
+        description="A Python interpreter, on every worker, that has the SageMaker SDK: retraining renders the "
+        "pipelines of the include folder with it. From the environment only, since DAG files are parsed with it. Not "
+        "set: the rendered definitions that are shipped serve.",
+        examples=["/opt/sagemaker/bin/python"],
     )
     metrics_namespace: Annotated[str, Field(pattern=NAMESPACE_PATTERN)] = Field(
         default="Watchkeeper",

@@ -10,6 +10,25 @@ _LONGEST_SHIFT_MINUTES = 7 * 60
 DeploymentStrategy = Literal["all_at_once", "canary", "linear", "weights"]
 
 
+class RollBackSpec(SpecModel):
+    """When a promotion is taken back without a request: its model's first windows are violated too often.
+
+    What counts as violated is what calls for retraining (``retraining.triggers``); whether a person confirms it first
+    is the deployment's ``mode``.
+    """
+
+    violated_windows: Annotated[int, Field(ge=1)] = Field(
+        default=2,
+        description="So many violated windows of one monitor take the promotion back.",
+        examples=[2],
+    )
+    within_days: Annotated[int, Field(ge=1, le=365)] = Field(
+        default=3,
+        description="Only windows that begin within so many days after the promotion count, whenever they are judged.",
+        examples=[3],
+    )
+
+
 class DeploymentSpec(SpecModel):
     """A guarded update of the endpoint: how traffic moves to the new model, and what takes it back."""
 
@@ -55,6 +74,10 @@ class DeploymentSpec(SpecModel):
         default=(),
         description="Names of CloudWatch alarms that roll the update back when they go off; at most 10.",
         examples=[["churn-5xx", "churn-latency"]],
+    )
+    roll_back: RollBackSpec | None = Field(
+        default=None,
+        description="When a promotion is taken back without a request; null for never.",
     )
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from watchkeeper.registry.capture_window import PERIOD_LENGTHS, WEEK, Window, hour_floor, moment_text, utc_moment
+from watchkeeper.registry.capture_window import HOUR, PERIOD_LENGTHS, WEEK, Window, hour_floor, moment_text, utc_moment
 from watchkeeper.registry.retraining_spec import RetrainingSpec, TriggerSpec
 
 MONTH = timedelta(days=30)
@@ -24,6 +24,7 @@ class Refusal(StrEnum):
     OPEN_ATTEMPT = "open_attempt"
     COOLDOWN = "cooldown"
     MONTHLY_MAXIMUM = "monthly_maximum"
+    NO_ANSWERS = "no_answers"
     DRY_RUN = "dry_run"
 
 
@@ -83,7 +84,8 @@ class RetrainingDecision:
     ``reason`` is one sentence for people. ``counting`` are the violated windows that count, newest first;
     ``refusals`` what forbids it, first things first. ``attempt_id`` is that of the attempt to make, or of the one that
     would be made; ``adopts`` says that it exists already and is to be carried on. Rows of ``evaluation_window``, the
-    end of ``training_window``, are what champion and challenger are compared on.
+    end of ``training_window``, are what champion and challenger are compared on: whole hours that the model in service
+    answered alone, since its answers stand for the champion.
     """
 
     retrain: bool
@@ -96,14 +98,14 @@ class RetrainingDecision:
     adopts: bool = False
 
 
-def verdicts_since(spec: RetrainingSpec, now: datetime) -> datetime:
+def verdicts_since(spec: RetrainingSpec, now: datetime, waiting_hours: int = 0) -> datetime:
     """Return from when on verdicts matter to the policy: older ones say little of the model today.
 
     Four times as far back as the windows that are looked at, and at least a week: nights and weekends without traffic
-    are passed over, and labels come late.
+    are passed over. Where labels are waited for (``waiting_hours``), verdicts come so much later.
     """
     reach = 4 * spec.triggers.of_windows * PERIOD_LENGTHS[spec.triggers.period]
-    return hour_floor(now) - max(reach, WEEK)
+    return hour_floor(now) - max(reach, WEEK) - timedelta(hours=waiting_hours)
 
 
 def decide_retraining(
@@ -116,13 +118,14 @@ def decide_retraining(
     by_hand: bool = False,
     forced: bool = False,
     run_id: str = "",
+    evaluation_given: bool = False,
 ) -> RetrainingDecision:
     """Return whether to retrain now, by the endpoint's policy.
 
     Windows that began before the model in service last changed do not count: they are another one's. ``by_hand`` needs
     no violated windows; ``forced`` (by hand only) also overrides cooldown, monthly maximum and dry run, but not an
     attempt that is under way. The same inputs give the same ``attempt_id``: the endpoint's newest counting window names
-    it, or, by hand, ``run_id``.
+    it, or, by hand, ``run_id``. ``evaluation_given`` says that a person chose the rows to compare on.
 
     Raises
     ------
@@ -149,12 +152,20 @@ def decide_retraining(
     if spec.mode == "dry_run" and not forced:
         refusals.append(Refusal.DRY_RUN)
     end = newest.end if newest is not None and not by_hand else hour_floor(now)
+    start = end - timedelta(days=min(spec.gate.evaluation_days, spec.training_days))
+    if since is not None:
+        start = max(start, hour_floor(utc_moment(since) + HOUR - timedelta(microseconds=1)))
+        if start >= end:
+            # Windows that count begin after the change, so this is a run by hand, or one that nothing calls for.
+            start = end - HOUR
+            if not adopts and not evaluation_given:
+                refusals.append(Refusal.NO_ANSWERS)
     return RetrainingDecision(
         retrain=not refusals,
         reason=_reason(spec, counting, counted, refusals, past_attempts, by_hand=by_hand, adopts=adopts),
         attempt_id=attempt_id,
         training_window=Window(end - timedelta(days=spec.training_days), end),
-        evaluation_window=Window(end - timedelta(days=min(spec.gate.evaluation_days, spec.training_days)), end),
+        evaluation_window=Window(start, end),
         counting=counting,
         refusals=tuple(refusals),
         adopts=adopts and not refusals,
@@ -168,21 +179,31 @@ def _counting(triggers: TriggerSpec, rows: Sequence[VerdictRow]) -> tuple[tuple[
     """
     tracks: dict[tuple[str, str], list[VerdictRow]] = {}
     for row in rows:
-        if row.monitor in triggers.monitors and row.window.period == triggers.period and row.verdict in _JUDGED:
+        if _is_looked_at(triggers, row):
             tracks.setdefault((row.variant, row.monitor), []).append(row)
     counting: list[CountingWindow] = []
     most = 0
     for track in tracks.values():
         last = sorted(track, key=lambda row: row.window, reverse=True)[: triggers.of_windows]
-        found = [window for row in last if (window := _counts(triggers, row)) is not None]
+        found = [window for row in last if (window := counting_window(triggers, row)) is not None]
         counting += found
         most = max(most, len(found))
-    counting.sort(key=lambda item: (item.variant, item.monitor))
-    return tuple(sorted(counting, key=lambda item: item.window, reverse=True)), most
+    return newest_first(counting), most
 
 
-def _counts(triggers: TriggerSpec, row: VerdictRow) -> CountingWindow | None:
-    if row.verdict != "violated":
+def newest_first(counting: Iterable[CountingWindow]) -> tuple[CountingWindow, ...]:
+    """Return windows newest first; those of one time by variant and monitor."""
+    named = sorted(counting, key=lambda item: (item.variant, item.monitor))
+    return tuple(sorted(named, key=lambda item: item.window, reverse=True))
+
+
+def _is_looked_at(triggers: TriggerSpec, row: VerdictRow) -> bool:
+    return row.monitor in triggers.monitors and row.window.period == triggers.period and row.verdict in _JUDGED
+
+
+def counting_window(triggers: TriggerSpec, row: VerdictRow) -> CountingWindow | None:
+    """Return a verdict's window and those of its findings that count, ``None`` if nothing of it does."""
+    if row.verdict != "violated" or not _is_looked_at(triggers, row):
         return None
     least = _SEVERITIES[triggers.minimum_severity]
     findings = tuple(
@@ -258,6 +279,8 @@ def _reason(
         Refusal.COOLDOWN: f"the last attempt, of {moment_text(latest) if latest else 'just now'}, is less than "
         f"{spec.cooldown_hours} hours ago",
         Refusal.MONTHLY_MAXIMUM: f"the pipeline may run {spec.maximum_per_month} times in 30 days, and has",
+        Refusal.NO_ANSWERS: "the model in service has not answered for a whole hour yet, so a challenger could not be "
+        "compared with it",
         Refusal.DRY_RUN: "the mode is dry_run",
     }
     return f"No retraining: {asked}, but {' and '.join(told[refusal] for refusal in refusals)}."

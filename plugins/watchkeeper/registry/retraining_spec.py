@@ -167,6 +167,13 @@ class RetrainingSpec(SpecModel):
                 f"gate.evaluation_days {self.gate.evaluation_days} at evaluation_share 1 leaves nothing of "
                 f"training_days {self.training_days} to train on; use fewer days or a smaller share"
             )
+        policy = self.deployment.roll_back
+        windows = 0 if policy is None else policy.within_days * (24 if self.triggers.period == "hourly" else 1)
+        if policy is not None and policy.violated_windows > windows:
+            problems.append(
+                f"deployment.roll_back.violated_windows {policy.violated_windows} never happens: within "
+                f"{policy.within_days} days there are {windows} windows; use fewer, or more days"
+            )
         if problems:
             raise ValueError("; ".join(problems))
         return self
