@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from watchkeeper.aws.action_store import AttemptRecord, AttemptState
 from watchkeeper.errors import DocumentError, RegistryError
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator, failing_at_once
-from watchkeeper.operators.orphaned_attempts import close_orphans
+from watchkeeper.operators.orphaned_attempts import close_orphans, owner_of
 from watchkeeper.operators.run_pipeline import run_name
 from watchkeeper.operators.run_window import due_moment
 from watchkeeper.registry.capture_window import Window, moment_text, parse_moment
@@ -75,7 +75,9 @@ class DecideRetrainingOperator(MonitorOperator):
                 faults.append(f"{spec.registry_id}: {error}")
                 continue
             self.log.info("%s: %s", spec.registry_id, decision.reason)
-            if decision.retrain and record is not None:
+            if decision.retrain and record is not None and owner_of(record) != run_name(context):
+                self.log.info("Attempt %s is the run %s's, which goes on", record.attempt_id, owner_of(record))
+            elif decision.retrain and record is not None:
                 attempts.append({"endpoint": spec.registry_id, "attempt_id": record.attempt_id})
         if faults:
             context["ti"].xcom_push(key=FAULTS, value=faults)

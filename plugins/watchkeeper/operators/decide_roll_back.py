@@ -7,6 +7,7 @@ from watchkeeper.aws.pipeline_hook import PipelineHook
 from watchkeeper.errors import EndpointStateError
 from watchkeeper.operators.decide_retraining import chosen_specs, verdict_rows
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator, failing_at_once
+from watchkeeper.operators.orphaned_attempts import other_runs
 from watchkeeper.registry.roll_back_policy import RollBackDecision, decide_roll_back, probation
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ class DecideRollBackOperator(MonitorOperator):
         """Return the promotions to take back; what is not to be done is logged with its reason."""
         if (context.get("params") or {}).get("endpoints"):
             self.log.info("Endpoints are retrained by hand: nothing is rolled back by policy")
+            return []
+        if other_runs(context):
+            # A question may be waiting there; the next violated window rings again.
+            self.log.info("Another run of this DAG goes on: rolling back is left to it")
             return []
         with failing_at_once():
             deployment = self.open_deployment()

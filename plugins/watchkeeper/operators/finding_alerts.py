@@ -127,13 +127,14 @@ class AlertPublisher:
     def _kind(self, result: "WindowResult", own: list[AlertRecord]) -> str | None:
         """Return what has to be told, if anything; ``own`` holds what was told of the window's other revisions."""
         last = own[-1] if own else None
-        if last is None and (result.endpoint, result.variant, result.window) in self._old:
+        told_wrong = last is not None and last.is_bad_news
+        if not told_wrong and (result.endpoint, result.variant, result.window) in self._old:
             return None
         if result.verdict in ALERTING_VERDICTS:
-            return "correction" if last is not None and last.is_bad_news else "alert"
+            return "correction" if told_wrong else "alert"
         # Good news only for those who had the bad.
         if last is not None:
-            return "withdrawal" if last.is_bad_news else None
+            return "withdrawal" if told_wrong else None
         if result.verdict != "ok":
             return None
         since = Window.from_name(result.window).start - _LOOKED_BACK

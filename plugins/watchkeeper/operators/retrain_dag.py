@@ -41,8 +41,8 @@ def build_retrain_dag(dag_id: str, doc_md: str | None) -> DAG:
         schedule=[VIOLATIONS],
         start_date=START,
         catchup=False,
-        # One run at a time: the next one finds the attempts of this one in their records.
-        max_active_runs=1,
+        # Several, as an endpoint whose approval waits for days holds up no other. Each attempt is one run's alone.
+        max_active_runs=16,
         # Two people may take three days each, a third one a day.
         dagrun_timeout=timedelta(days=8),
         default_args=DEFAULTS,
