@@ -189,6 +189,16 @@ def test_alarms_take_the_traffic_back_and_the_files_words_are_the_requests():
     assert Rollout("canary").shares == (0.1, 1.0)
 
 
+def running_capture(**fields):
+    return {
+        "EnableCapture": True,
+        "CaptureStatus": "Started",
+        "CurrentSamplingPercentage": 50,
+        "DestinationS3Uri": "s3://capture/data",
+        "KmsKeyId": "",
+    } | fields
+
+
 def verify(hook, facts, capture=None):
     with Stubber(hook.client) as stub:
         stub.add_response("describe_endpoint", facts)
@@ -214,15 +224,7 @@ def test_a_silent_rollback_names_both_configurations_and_the_reason(hook):
             "second is in service, but variant blue has 1 of 2 instances",
         ),
         (
-            {
-                "DataCaptureConfig": {
-                    "EnableCapture": False,
-                    "CaptureStatus": "Stopped",
-                    "CurrentSamplingPercentage": 50,
-                    "DestinationS3Uri": "s3://capture/data",
-                    "KmsKeyId": "",
-                }
-            },
+            {"DataCaptureConfig": running_capture(EnableCapture=False, CaptureStatus="Stopped")},
             "of capture EnableCapture is False, before it was True",
         ),
         ({}, "of capture EnableCapture is None, before it was True; of capture Dest"),
@@ -234,9 +236,16 @@ def test_what_does_not_hold_is_said(hook, fields, told):
         verify(hook, facts, {"EnableCapture": True, "DestinationS3Uri": "s3://capture/data"})
 
 
-def test_serverless_variants_have_no_instances_to_lack(hook):
-    facts = described("InService") | {"EndpointConfigName": "second"}
+def test_variants_without_instances_have_none_to_lack(hook):
+    facts = described("InService", EndpointConfigName="second", DataCaptureConfig=running_capture())
     assert verify(hook, facts | {"ProductionVariants": [{"VariantName": "blue"}]}).config_name == "second"
+
+
+@pytest.mark.parametrize("fields", [{}, {"DataCaptureConfig": running_capture(EnableCapture=False)}])
+def test_capture_that_was_off_before_is_a_fault_too(hook, fields):
+    facts = described("InService", EndpointConfigName="second") | fields
+    with pytest.raises(EndpointStateError, match="second is in service, but data capture is off, so the model cannot"):
+        verify(hook, facts)
 
 
 def test_going_back_puts_the_configuration_from_before_in_service(client, hook, endpoint):

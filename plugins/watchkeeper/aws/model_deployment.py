@@ -151,7 +151,7 @@ def verify_change(hook: EndpointHook, change: ModelChange) -> LiveEndpoint:
     ------
     EndpointStateError
         naming both configurations when the update was rolled back (which SageMaker does silently: the endpoint is
-        InService again), or saying which variant lacks instances, or how capture is not as it was.
+        InService again), or saying which variant lacks instances, or how capture is not as it was, or that it is off.
     """
     facts = hook.require_endpoint(change.endpoint_name)
     why = f" ({facts.failure_reason})" if facts.failure_reason else ""
@@ -189,11 +189,15 @@ def _unhealthy(hook: EndpointHook, endpoint_name: str) -> list[str]:
 
 def _capture_faults(facts: LiveEndpoint, change: ModelChange) -> list[str]:
     now = _running_capture(facts)
-    return [
+    faults = [
         f"of capture {name} is {now.get(name)!r}, before it was {before!r}"
         for name, before in change.capture.items()
         if now.get(name) != before
     ]
+    if not faults and not now.get("EnableCapture"):
+        # It was off before as well: a model that nobody can watch is not well in service.
+        return ["data capture is off, so the model cannot be monitored"]
+    return faults
 
 
 def _running_capture(facts: LiveEndpoint) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class PromoteModelOperator(ModelChangeOperator):
 
     Clones the configuration in service with the new model, keeps capture, weights and instance counts, moves the
     traffic as ``retraining.deployment`` of the endpoint's file says, waits, and verifies that the new configuration is
-    really in service, its variants have their instances and capture runs as before: an update that fails rolls back
+    really in service, its variants have their instances and capture is on and as before: a failed update rolls back
     silently. A retry finds what an earlier try made. The attempt's audit record then says ``promoted``, with the
     configuration to go back to.
 
