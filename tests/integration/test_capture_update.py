@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
-from watchkeeper.aws import endpoint_trigger
+from watchkeeper.aws import service_trigger
 from watchkeeper.operators.enable_data_capture import EnableDataCaptureOperator
 
 pytestmark = pytest.mark.sandbox
@@ -59,7 +59,7 @@ def test_capture_comes_into_service_and_a_second_run_does_nothing(world, live):
 
 def test_the_trigger_waits_until_the_endpoint_has_settled(world, live, monkeypatch):
     live()
-    monkeypatch.setattr(endpoint_trigger, "FIRST_EVENT_SECONDS", 0)
+    monkeypatch.setattr(service_trigger, "FIRST_EVENT_SECONDS", 0)
     with pytest.raises(TaskDeferred) as deferred:
         operator(deferrable=True).execute({})
 

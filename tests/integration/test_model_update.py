@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from tests.aws.result_samples import finding
 from tests.aws.result_samples import result as window_result
-from watchkeeper.aws import endpoint_trigger
+from watchkeeper.aws import service_trigger
 from watchkeeper.aws.action_store import AttemptRecord
 from watchkeeper.aws.ledger import RunFacts
 from watchkeeper.operators.monitor_base import open_deployment
@@ -98,7 +98,7 @@ def test_a_package_is_promoted_once_and_taken_back(world, live):
 
 def test_the_trigger_waits_until_the_update_is_over(world, live, monkeypatch):
     live()
-    monkeypatch.setattr(endpoint_trigger, "FIRST_EVENT_SECONDS", 0)
+    monkeypatch.setattr(service_trigger, "FIRST_EVENT_SECONDS", 0)
     with pytest.raises(TaskDeferred) as deferred:
         promote(deferrable=True).execute({})
 
@@ -120,7 +120,7 @@ def test_a_silent_rollback_is_found_out(world, live):
 @pytest.fixture
 def violated(world, monkeypatch):
     """Let the hour after the newest promotion be violated."""
-    monkeypatch.setattr(endpoint_trigger, "FIRST_EVENT_SECONDS", 0)
+    monkeypatch.setattr(service_trigger, "FIRST_EVENT_SECONDS", 0)
 
     def record():
         now = datetime.now(UTC)

@@ -10,7 +10,7 @@ import pytest
 
 from tests import airflow_home
 from tests.integration.conftest import World, load_dag
-from watchkeeper.aws import endpoint_trigger, pipeline_trigger
+from watchkeeper.aws import service_trigger
 from watchkeeper.aws.action_store import AttemptRecord
 from watchkeeper.operators.monitor_base import open_deployment
 from watchkeeper.registry.capture_window import Window, moment_text
@@ -28,8 +28,7 @@ INPUTS += ["temp", "humidity", "wind_speed", "visibility", "precipitation"]
 def live(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """An endpoint in service that captures, is labelled, and has a policy that asks nobody."""
     monkeypatch.setenv("WATCHKEEPER_INCLUDE", str(airflow_home.REPOSITORY / "include"))
-    for module in (endpoint_trigger, pipeline_trigger):
-        monkeypatch.setattr(module, "FIRST_EVENT_SECONDS", 0)
+    monkeypatch.setattr(service_trigger, "FIRST_EVENT_SECONDS", 0)
     client, name = world.sandbox.client("sagemaker"), f"{world.name}-{ID}"
     artifact = {"Image": "none", "ModelDataUrl": f"s3://{world.captures}/model.tar.gz"}
     client.create_model(ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=artifact)

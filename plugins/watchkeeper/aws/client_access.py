@@ -40,6 +40,15 @@ class AwsAccess:
             "config": self.botocore_config,
         }
 
+    def trigger_arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments that every waiting trigger of the amazon provider takes."""
+        return {
+            "aws_conn_id": self.aws_conn_id,
+            "region_name": self.region_name,
+            "verify": self.verify,
+            "botocore_config": self.botocore_config,
+        }
+
     def open[H: ServiceHook](self, hook_class: type[H], **arguments: Any) -> H:
         """Return one of our hooks; all that one access opens share a session."""
         hook = hook_class(**self.hook_arguments(), **arguments)

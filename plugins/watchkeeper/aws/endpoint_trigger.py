@@ -1,17 +1,12 @@
 """Waits until an endpoint has settled after an update."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
-from airflow.providers.amazon.aws.triggers.base import AwsBaseWaiterTrigger
-from airflow.triggers.base import TriggerEvent
-
-from watchkeeper.aws.capture_trigger import FIRST_EVENT_SECONDS
 from watchkeeper.aws.sagemaker_hook import EndpointHook
+from watchkeeper.aws.service_trigger import ServiceTrigger
 
 
-class EndpointSettledTrigger(AwsBaseWaiterTrigger):
+class EndpointSettledTrigger(ServiceTrigger):
     """Fires when an endpoint serves again or has failed; whether the update held is for the caller to verify.
 
     :param endpoint_name: SageMaker's name of the endpoint.
@@ -19,6 +14,8 @@ class EndpointSettledTrigger(AwsBaseWaiterTrigger):
     :param waiter_max_attempts: how many looks to take.
     :param aws_conn_id: the Airflow connection used for AWS credentials.
     """
+
+    hook_class = EndpointHook
 
     def __init__(
         self,
@@ -43,18 +40,3 @@ class EndpointSettledTrigger(AwsBaseWaiterTrigger):
             aws_conn_id=aws_conn_id,
             **kwargs,
         )
-
-    def hook(self) -> EndpointHook:
-        """Return the hook whose waiters hold ours."""
-        return EndpointHook(
-            aws_conn_id=self.aws_conn_id,
-            region_name=self.region_name,
-            verify=self.verify,
-            config=self.botocore_config,
-        )
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield one event; its ``status`` is ``success`` or ``error``."""
-        await asyncio.sleep(FIRST_EVENT_SECONDS)
-        async for event in super().run():
-            yield event

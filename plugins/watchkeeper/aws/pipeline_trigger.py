@@ -1,17 +1,12 @@
 """Waits until a pipeline execution has ended, and stops it when the task is killed."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
-from airflow.providers.amazon.aws.triggers.base import AwsBaseWaiterTrigger
-from airflow.triggers.base import TriggerEvent
-
-from watchkeeper.aws.capture_trigger import FIRST_EVENT_SECONDS
 from watchkeeper.aws.pipeline_hook import PipelineHook, stop_request
+from watchkeeper.aws.service_trigger import ServiceTrigger
 
 
-class PipelineEndedTrigger(AwsBaseWaiterTrigger):
+class PipelineEndedTrigger(ServiceTrigger):
     """Fires when an execution has ended, well or badly; which of them is for the caller to read.
 
     :param execution_arn: the execution's ARN.
@@ -20,6 +15,8 @@ class PipelineEndedTrigger(AwsBaseWaiterTrigger):
     :param waiter_max_attempts: how many looks to take.
     :param aws_conn_id: the Airflow connection used for AWS credentials.
     """
+
+    hook_class = PipelineHook
 
     def __init__(
         self,
@@ -47,21 +44,6 @@ class PipelineEndedTrigger(AwsBaseWaiterTrigger):
         )
         self.execution_arn = execution_arn
         self.cancel_on_kill = cancel_on_kill
-
-    def hook(self) -> PipelineHook:
-        """Return the hook whose waiters hold ours."""
-        return PipelineHook(
-            aws_conn_id=self.aws_conn_id,
-            region_name=self.region_name,
-            verify=self.verify,
-            config=self.botocore_config,
-        )
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield one event; its ``status`` is ``success`` or ``error``."""
-        await asyncio.sleep(FIRST_EVENT_SECONDS)
-        async for event in super().run():
-            yield event
 
     async def on_kill(self) -> None:
         """Stop the execution: Airflow calls this when a person ends the waiting task, not when a triggerer restarts."""

@@ -163,10 +163,7 @@ class RunRetrainingPipelineOperator(MonitorOperator):
                     cancel_on_kill=self.cancel_on_kill,
                     waiter_delay=self.waiter_delay,
                     waiter_max_attempts=self.waiter_max_attempts,
-                    aws_conn_id=access.aws_conn_id,
-                    region_name=access.region_name,
-                    verify=access.verify,
-                    botocore_config=access.botocore_config,
+                    **access.trigger_arguments(),
                 ),
                 method_name="execute_complete",
                 # The waiter gives up first, so that the execution is stopped rather than left to run.

@@ -1,0 +1,32 @@
+"""Base of the triggers that wait with one of our hooks' waiters."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import ClassVar
+
+from airflow.providers.amazon.aws.triggers.base import AwsBaseWaiterTrigger
+from airflow.triggers.base import TriggerEvent
+
+from watchkeeper.aws.capture_trigger import FIRST_EVENT_SECONDS
+from watchkeeper.aws.service_hook import ServiceHook
+
+
+class ServiceTrigger(AwsBaseWaiterTrigger):
+    """Waits with a waiter of ``hook_class``, and fires not before ten seconds have passed."""
+
+    hook_class: ClassVar[type[ServiceHook]]
+
+    def hook(self) -> ServiceHook:
+        """Return the hook whose waiters hold ours."""
+        return self.hook_class(
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            config=self.botocore_config,
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield one event; its ``status`` is ``success`` or ``error``."""
+        await asyncio.sleep(FIRST_EVENT_SECONDS)
+        async for event in super().run():
+            yield event
