@@ -14,7 +14,13 @@ pytestmark = [pytest.mark.airflow, pytest.mark.sandbox]
 
 ROWS = 120
 GROUND_TRUTH = {"label_coverage": 0.9, "waiting_hours": 2, "horizon_days": 1}
-MONITOR = {"problem_type": "BinaryClassification", "probability_attribute": "late", "minimum_rows": 30}
+# Hourly only: in a day's first hour the day before is over, and judged too.
+MONITOR = {
+    "problem_type": "BinaryClassification",
+    "probability_attribute": "late",
+    "minimum_rows": 30,
+    "periods": ["hourly"],
+}
 
 
 @pytest.fixture
@@ -122,7 +128,7 @@ def test_an_alert_is_withdrawn_when_late_labels_clear_the_model(labelled: World,
     right = [line for line in labels if line not in wrong]
     labelled.endpoint(
         ground_truth={"s3_uri": f"s3://{labelled.captures}/truth", **GROUND_TRUTH, "label_coverage": 0.3},
-        monitors={"data_quality": {"enabled": False}, "model_quality": {**MONITOR, "periods": ["hourly"]}},
+        monitors={"data_quality": {"enabled": False}, "model_quality": MONITOR},
     )
     deliver(labelled, hour, [*wrong, *right[:22]])
     judge(labelled)
