@@ -38,7 +38,7 @@ def test_the_editors_schema_takes_the_examples(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "faulty",
-    [{"ownr": "x"}, {"grace_minutes": "10"}, {"monitors": {"bias": {}}}, {"capture": {"s3_uri": "bucket"}}],
+    [{"ownr": "x"}, {"grace_minutes": "10"}, {"monitors": {"fairness": {}}}, {"capture": {"s3_uri": "bucket"}}],
     ids=lambda faulty: next(iter(faulty)),
 )
 def test_the_editors_schema_refuses_what_the_loader_refuses(faulty: dict[str, object]) -> None:

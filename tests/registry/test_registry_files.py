@@ -142,7 +142,7 @@ def test_every_fault_of_every_file_is_told_at_once(folder: Path) -> None:
         "churn.yaml: capture.sampling_percentage: got 120; use at most 100",
         "churn.yaml: description: got 2026-01-01; put it in quotes",
         "churn.yaml: model_version: got 3; put it in quotes",
-        "churn.yaml: monitors.bias: not available in this release; remove it",
+        "churn.yaml: monitors.bias: facets: name at least one, or give an analysis_config",
         "churn.yaml: monitors.data_quality.enabled: got 'yes'; use true or false",
         "churn.yaml: monitors.data_quality.features.delay.comparison_treshold: unknown field; "
         "did you mean 'comparison_threshold'?",

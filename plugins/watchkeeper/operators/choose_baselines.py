@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from watchkeeper.errors import RegistryError, SettingsError
 from watchkeeper.operators.build_baseline import source_in_file
 from watchkeeper.operators.monitor_base import MonitorOperator, failing_at_once
-from watchkeeper.registry.monitor_spec import AVAILABLE_MONITORS
+from watchkeeper.registry.monitor_spec import MONITOR_NAMES
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -59,7 +59,7 @@ class ChooseBaselinesOperator(MonitorOperator):
         chosen = [
             (spec.registry_id, monitor)
             for spec in specs
-            for monitor in (monitors or AVAILABLE_MONITORS)
+            for monitor in (monitors or MONITOR_NAMES)
             if _is_wanted(spec, monitor, by_name=bool(names), by_monitor=bool(monitors))
         ]
         if not chosen:

@@ -14,7 +14,7 @@ from watchkeeper.operators.publish_report import PublishReportOperator
 from watchkeeper.operators.verify_run import VerifyRunOperator
 from watchkeeper.operators.wait_for_capture import WaitForCaptureSensor
 from watchkeeper.registry.capture_window import Period
-from watchkeeper.registry.monitor_spec import AVAILABLE_MONITORS
+from watchkeeper.registry.monitor_spec import MONITOR_NAMES
 
 _CRONS: dict[Period, str] = {"hourly": "0 * * * *", "daily": "0 0 * * *"}
 #: What all our DAGs share.
@@ -135,7 +135,7 @@ def build_baseline_dag(dag_id: str, doc_md: str | None) -> DAG:
             "monitors": Param(
                 [],
                 type=["null", "array"],
-                items={"type": "string", "enum": list(AVAILABLE_MONITORS)},
+                items={"type": "string", "enum": list(MONITOR_NAMES)},
                 uniqueItems=True,
                 description="For these monitors; all whose source the endpoint's file names if empty.",
             ),

@@ -10,7 +10,7 @@ from watchkeeper.errors import EndpointStateError
 from watchkeeper.operators.attempt_notice import tell_attempt
 from watchkeeper.operators.model_change import PENDING, ModelChangeOperator
 from watchkeeper.operators.run_pipeline import run_name
-from watchkeeper.registry.monitor_spec import AVAILABLE_MONITORS
+from watchkeeper.registry.monitor_spec import MONITOR_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,7 @@ class RollBackModelOperator(ModelChangeOperator):
     def _restore_baselines(self, deployment: "Deployment", spec: "EndpointSpec", package: str) -> None:
         """Put those from before the promotion in force again, where baselines of the promoted package are."""
         now = datetime.now(UTC)
-        for monitor in AVAILABLE_MONITORS:
+        for monitor in MONITOR_NAMES:
             if not deployment.baselines.has_any(spec.registry_id, monitor):
                 continue
             version = deployment.baselines.version_before_model(spec.registry_id, monitor, package)

@@ -45,9 +45,12 @@ class BaselineSource(SpecModel):
     @property
     def dataset_format(self) -> DatasetFormat | None:
         """The dataset's format, by ``format`` or by its suffix; None without a dataset."""
-        if self.dataset is None:
-            return None
-        return self.format or _FORMATS_BY_SUFFIX.get(PurePosixPath(self.dataset).suffix.lower())
+        return _format_of(self.dataset, self.format)
+
+    @property
+    def is_import(self) -> bool:
+        """Whether existing documents are taken over."""
+        return self.import_statistics is not None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -58,9 +61,7 @@ class BaselineSource(SpecModel):
         if self.dataset is not None and self.import_statistics is not None:
             message = "both dataset and import_statistics are given; keep the one that the baseline shall come from"
             raise ValueError(message)
-        if self.dataset is not None and self.dataset_format is None:
-            message = f"the suffix of {self.dataset!r} does not tell its format; add format: csv, jsonlines or parquet"
-            raise ValueError(message)
+        _require_known_format(self)
         return self
 
 
@@ -82,6 +83,67 @@ class ModelQualityBaselineSpec(BaselineSource):
     )
 
 
+class AnalysisSource(SpecModel):
+    """A dataset to analyze, or SageMaker Clarify's own document to take over."""
+
+    dataset: S3Uri | None = Field(
+        default=None,
+        description="The dataset that the baseline is made from: one object, or a prefix that ends with a slash.",
+        examples=["s3://example-data/churn/validation.csv"],
+    )
+    format: DatasetFormat | None = Field(
+        default=None,
+        description="How the dataset is written; null to tell by its suffix (.csv, .jsonl, .parquet). CSV has a header "
+        "line.",
+        examples=["csv"],
+    )
+    import_analysis: S3Uri | None = Field(
+        default=None,
+        description="An existing analysis.json of SageMaker Clarify to take over instead.",
+        examples=["s3://example-monitor/bias/analysis.json"],
+    )
+
+    @property
+    def dataset_format(self) -> DatasetFormat | None:
+        """The dataset's format, by ``format`` or by its suffix; None without a dataset."""
+        return _format_of(self.dataset, self.format)
+
+    @property
+    def is_import(self) -> bool:
+        """Whether an existing document is taken over."""
+        return self.import_analysis is not None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.dataset is not None and self.import_analysis is not None:
+            message = "both dataset and import_analysis are given; keep the one that the baseline shall come from"
+            raise ValueError(message)
+        _require_known_format(self)
+        return self
+
+
+class BiasBaselineSpec(AnalysisSource):
+    """The source of the bias baseline: training or validation data with its labels and the model's predictions."""
+
+    inference_attribute: Text | None = Field(
+        default=None,
+        description="The dataset's column of predictions; null when it is called as in the monitor.",
+        examples=["prediction"],
+    )
+    probability_attribute: Text | None = Field(
+        default=None,
+        description="The dataset's column of probabilities; null when it is called as in the monitor.",
+        examples=["probability"],
+    )
+    ground_truth_attribute: Text = Field(
+        default="label", description="The dataset's column of labels.", examples=["label"]
+    )
+
+
+class ExplainabilityBaselineSpec(AnalysisSource):
+    """The source of the explainability baseline: rows of training data, of which a sample is explained."""
+
+
 class BaselineSpec(BaselineSource):
     """The data quality baseline's source, and those of the other monitors by their names."""
 
@@ -89,3 +151,21 @@ class BaselineSpec(BaselineSource):
         default=None,
         description="Where the baseline of model quality comes from; null when the baseline DAG is told each time.",
     )
+    bias: BiasBaselineSpec | None = Field(
+        default=None,
+        description="Where the baseline of bias comes from; null when the baseline DAG is told each time.",
+    )
+    explainability: ExplainabilityBaselineSpec | None = Field(
+        default=None,
+        description="Where the baseline of explainability comes from; null when the baseline DAG is told each time.",
+    )
+
+
+def _format_of(dataset: str | None, given: DatasetFormat | None) -> DatasetFormat | None:
+    return None if dataset is None else given or _FORMATS_BY_SUFFIX.get(PurePosixPath(dataset).suffix.lower())
+
+
+def _require_known_format(source: BaselineSource | AnalysisSource) -> None:
+    if source.dataset is not None and source.dataset_format is None:
+        message = f"the suffix of {source.dataset!r} does not tell its format; add format: csv, jsonlines or parquet"
+        raise ValueError(message)

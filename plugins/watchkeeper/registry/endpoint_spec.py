@@ -8,11 +8,13 @@ from pydantic import AfterValidator, Field, model_validator
 
 from watchkeeper.registry.alert_spec import AlertSpec
 from watchkeeper.registry.baseline_spec import BaselineSpec
+from watchkeeper.registry.bias_spec import BiasSpec
 from watchkeeper.registry.capture_spec import CaptureSpec
 from watchkeeper.registry.capture_window import Period
+from watchkeeper.registry.explainability_spec import ExplainabilitySpec
 from watchkeeper.registry.ground_truth_spec import GroundTruthSpec
 from watchkeeper.registry.model_quality_spec import METRIC_NAMES, ModelQualitySpec
-from watchkeeper.registry.monitor_spec import MonitorName, MonitorsSpec
+from watchkeeper.registry.monitor_spec import LABEL_MONITORS, MonitorName, MonitorsSpec
 from watchkeeper.registry.retraining_spec import RetrainingSpec
 from watchkeeper.registry.spec_base import EmptyMapping, EndpointName, FromList, RegionName, SpecModel, Text, distinct
 
@@ -108,8 +110,32 @@ class EndpointSpec(SpecModel):
 
     @model_validator(mode="after")
     def _labels_for_who_needs_them(self) -> "EndpointSpec":
-        if self.monitors.model_quality is not None and self.ground_truth is None:
-            message = "monitors.model_quality judges by labels; add ground_truth with the s3_uri where they lie"
+        for monitor in LABEL_MONITORS:
+            if getattr(self.monitors, monitor) is not None and self.ground_truth is None:
+                message = f"monitors.{monitor} judges by labels; add ground_truth with the s3_uri where they lie"
+                raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _bias_can_be_read(self) -> "EndpointSpec":
+        bias, quality = self.monitors.bias, self.monitors.model_quality
+        if bias is None or bias.analysis_config is not None:
+            return self
+        faults = []
+        if quality is None and bias.inference_attribute is None and bias.probability_attribute is None:
+            faults.append(
+                "inference_attribute or probability_attribute: say where predictions stand, or add "
+                "monitors.model_quality, which says so"
+            )
+        if not bias.label_values_or_threshold and (quality is None or quality.problem_type != "BinaryClassification"):
+            faults.append("label_values_or_threshold: say which labels are favourable")
+        columns = self.capture.input_columns
+        named = [*(facet.name for facet in bias.facets), *([bias.group_variable] if bias.group_variable else [])]
+        unknown = [name for name in named if columns and name not in columns]
+        if unknown:
+            faults.append(f"facets and group_variable: {', '.join(unknown)} is not among capture.input_columns")
+        if faults:
+            message = f"monitors.bias: {'; '.join(faults)}"
             raise ValueError(message)
         return self
 
@@ -148,6 +174,18 @@ class EndpointSpec(SpecModel):
         assert self.monitors.model_quality is not None, self.registry_id  # noqa: S101
         return self.monitors.model_quality
 
+    @property
+    def bias(self) -> BiasSpec:
+        """The bias monitor's rules; only of an endpoint that it watches."""
+        assert self.monitors.bias is not None, self.registry_id  # noqa: S101
+        return self.monitors.bias
+
+    @property
+    def explainability(self) -> ExplainabilitySpec:
+        """The explainability monitor's rules; only of an endpoint that it watches."""
+        assert self.monitors.explainability is not None, self.registry_id  # noqa: S101
+        return self.monitors.explainability
+
     def periods_of(self, monitor: MonitorName) -> tuple[Period, ...]:
         """Return the periods that ``monitor`` judges this endpoint over; none if it does not watch it."""
         spec = getattr(self.monitors, monitor, None)
@@ -170,6 +208,9 @@ class EndpointSpec(SpecModel):
             ),
             "rules": self.monitors.model_dump(mode="json", exclude=_NOT_JUDGING).get(monitor),
         }
+        if monitor == "bias":
+            # What it does not say itself, it takes from there.
+            judging["answers"] = None if self.monitors.model_quality is None else self.model_quality.attributes()
         text = json.dumps(judging, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -178,4 +219,6 @@ _SCORE_METRICS = ("auc", "au_prc")
 _NOT_JUDGING = {
     "data_quality": {"enabled", "periods", "publish_feature_metrics"},
     "model_quality": {"enabled", "periods", "publish_model_metrics"},
+    "bias": {"enabled", "periods", "publish_bias_metrics"},
+    "explainability": {"enabled", "periods", "publish_attribution_metrics"},
 }

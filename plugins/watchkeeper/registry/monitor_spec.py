@@ -4,16 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from watchkeeper.registry.bias_spec import BiasSpec
+from watchkeeper.registry.explainability_spec import ExplainabilitySpec
 from watchkeeper.registry.model_quality_spec import ModelQualitySpec
 from watchkeeper.registry.spec_base import EmptyMapping, FromList, Periods, Share, SpecModel, Text, distinct
 from watchkeeper.registry.threshold_spec import FeatureSpec, ThresholdSpec
 
 MonitorName = Literal["data_quality", "model_quality", "bias", "explainability"]
 MONITOR_NAMES: tuple[MonitorName, ...] = ("data_quality", "model_quality", "bias", "explainability")
-"""Model Monitor's four types; an endpoint file may name those of ``AVAILABLE_MONITORS``."""
-AVAILABLE_MONITORS: tuple[MonitorName, ...] = ("data_quality", "model_quality")
-LABEL_MONITORS = frozenset({"model_quality"})
-"""Monitors that judge a window by its labels, which come later."""
+"""Model Monitor's four types."""
+LABEL_MONITORS: tuple[MonitorName, ...] = ("model_quality", "bias")
+"""Those that judge a window by its labels, which come later."""
+CAPTURE_MONITORS: tuple[MonitorName, ...] = ("data_quality", "explainability")
+"""Those that judge a window by its captures alone."""
 
 
 class DataQualitySpec(SpecModel):
@@ -81,4 +84,12 @@ class MonitorsSpec(SpecModel):
     model_quality: ModelQualitySpec | None = Field(
         default=None,
         description="Predictions against ground truth: recall, errors and the like; null for no such monitor.",
+    )
+    bias: BiasSpec | None = Field(
+        default=None,
+        description="Labels and predictions by group, against the baseline; null for no such monitor.",
+    )
+    explainability: ExplainabilitySpec | None = Field(
+        default=None,
+        description="Which features the answers come from, against the baseline; null for no such monitor.",
     )

@@ -1,5 +1,6 @@
 """The registry's files: every endpoint that can be watched, and every fault of those that cannot."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -153,6 +154,7 @@ def _read_endpoint(path: Path, defaults: Mapping[str, Any]) -> tuple[EndpointSpe
         return None, faults
     own = {name: value for name, value in own.items() if name not in UNWRITTEN_FIELDS}
     values = {"capture": {}, **merged(defaults, own), "registry_id": path.stem}
+    faults += _take_in_analysis(values, path.parent)
     try:
         return EndpointSpec.model_validate(values), faults
     except ValidationError as error:
@@ -167,6 +169,37 @@ def _read_endpoint(path: Path, defaults: Mapping[str, Any]) -> tuple[EndpointSpe
         elif detail["type"] == "missing" or _is_own(detail, own) or not _is_own(detail, defaults):
             faults += told([detail], EndpointSpec)
     return None, faults
+
+
+def _take_in_analysis(values: dict[str, Any], folder: Path) -> list[str]:
+    """Put the content of each ``analysis_config`` in the place of its file's name; return what is wrong with them."""
+    faults = []
+    sections = values.get("monitors")
+    for name, section in list(sections.items()) if isinstance(sections, Mapping) else []:
+        given = section.get("analysis_config") if isinstance(section, Mapping) else None
+        if not isinstance(given, str):
+            continue
+        content, why = _analysis_of(folder, given)
+        if why:
+            faults.append(f"monitors.{name}.analysis_config: {why}")
+        # A name that cannot be read is left: it stands for a config, so that nothing else is missed.
+        changed = {**section, "analysis_config": given if content is None else content}
+        values["monitors"] = {**values["monitors"], name: changed}
+    return faults
+
+
+def _analysis_of(folder: Path, name: str) -> tuple[dict[str, Any] | None, str]:
+    if Path(name).name != name or not name.endswith(".json"):
+        return None, f"got {name!r}; use the name of a .json file beside this one, without a folder"
+    try:
+        content = json.loads((folder / name).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None, f"got {name!r}; there is no such file beside this one"
+    except (OSError, ValueError):
+        return None, f"got {name!r}, which is no JSON that can be read; put Clarify's analysis_config.json there"
+    if not isinstance(content, dict) or "methods" not in content:
+        return None, f"got {name!r} without methods; put Clarify's analysis_config.json there"
+    return content, ""
 
 
 def _errors(values: Mapping[str, Any]) -> list[ErrorDetails]:

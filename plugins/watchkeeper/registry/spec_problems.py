@@ -7,7 +7,6 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from watchkeeper.registry.monitor_spec import AVAILABLE_MONITORS, MONITOR_NAMES
 from watchkeeper.registry.spec_base import PATTERN_REMEDIES
 
 Path = tuple[int | str, ...]
@@ -90,8 +89,6 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
 
 
 def _unknown(name: str, parent: Path, model: type[BaseModel]) -> str:
-    if parent == ("monitors",) and name in MONITOR_NAMES and name not in AVAILABLE_MONITORS:
-        return "not available in this release; remove it"
     owner = _model_at(model, parent)
     known = file_fields(owner) if owner else []
     here = did_you_mean(name, known)
