@@ -94,9 +94,9 @@ def test_templated_arguments_say_so(name):
 
 def test_mapped_instances_have_a_name_whatever_they_carry():
     analyze = operators()["AnalyzeWindowOperator"]
-    assert analyze(task_id="t", work={"b": [], "a": [], "c": []}).label == "b and 2 more"
-    assert analyze(task_id="t", work={"b": []}).label == "b"
-    assert analyze(task_id="t", endpoint="x", window_start="s", window_end="e").label == "x"
+    assert analyze(task_id="t", work={"b": [], "a": [], "c": []}).label == "b and 2 more data_quality"
+    assert analyze(task_id="t", monitor="bias", work={"b": []}).label == "b bias"
+    assert analyze(task_id="t", endpoint="x", window_start="s", window_end="e").label == "x data_quality"
     assert analyze(task_id="t", work={}).label == ""
     merge = operators()["MergeGroundTruthOperator"]
     assert merge(task_id="t", endpoints=["b", "a", "c"]).label == "b and 2 more"

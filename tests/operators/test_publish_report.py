@@ -142,12 +142,15 @@ def test_assets_ring_with_pointers_and_violations_only_when_there_are_any(place)
 def test_work_and_report_agree_on_who_was_due(place):
     place.endpoint("churn")
     work = DueEndpointsOperator(task_id="due", period="hourly").execute(context(params=PARAMS))
-    assert work == [{"work": {"churn": [NOW.name]}}, {"work": {"flights": [NOW.name]}}]
+    assert work == [
+        {"monitor": "data_quality", "work": {"churn": [NOW.name]}},
+        {"monitor": "data_quality", "work": {"flights": [NOW.name]}},
+    ]
     assert report()["recorded"] == 2
     only = DueEndpointsOperator(task_id="due", period="hourly").execute(
         context(params=PARAMS | {"endpoints": ["churn"]})
     )
-    assert only == [{"work": {"churn": [NOW.name]}}]
+    assert only == [{"monitor": "data_quality", "work": {"churn": [NOW.name]}}]
 
 
 def test_a_fleet_beyond_the_limit_is_packed(place):

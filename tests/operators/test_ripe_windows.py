@@ -76,7 +76,7 @@ def record(place, window, verdict, digest, revision=1):
 
 
 def due(params=None, run=None):
-    operator = RipeWindowsOperator(task_id="ripe", monitor="model_quality")
+    operator = RipeWindowsOperator(task_id="ripe", monitors=["model_quality"])
     work = operator.execute(context(params=params or {}, run={"run_after": NOW} | (run or {})))
     return [name for item in work for name in item["work"].get("flights", [])]
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from watchkeeper.operators.endpoint_analysis import EndpointAnalysis
     from watchkeeper.registry.endpoint_spec import EndpointSpec
 
 
@@ -69,12 +70,14 @@ class AnalyzeWindowOperator(MonitorOperator):
         self.period = period
         self.monitor = monitor
         self.baseline = baseline
+        self._analysis: EndpointAnalysis | None = None
 
     @property
     def label(self) -> str:
-        """What a mapped instance is called in the UI: its endpoint, and how many others it carries."""
+        """What a mapped instance is called in the UI: its endpoint, how many others it carries, and the monitor."""
         names = list(self.work) if isinstance(self.work, dict) else [self.endpoint or ""]
-        return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "") if names else ""
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        return f"{names[0]}{more} {self.monitor}" if names else ""
 
     def execute(self, context: "Context") -> None:
         """Judge everything that is asked for; AirflowFailException where another try cannot help."""
@@ -94,17 +97,25 @@ class AnalyzeWindowOperator(MonitorOperator):
             except RegistryError as error:
                 faults.append(str(error))
                 continue
-            analysis = analysis_of(self.monitor)(
+            self._analysis = analysis = analysis_of(self.monitor)(
                 deployment, spec, run_id, self.baseline, self.log.info, self.log.warning
             )
-            for variant, window in _each(spec, windows):
-                fault, passing = self._analyze_one(analysis, variant, window, last_try=last_try)
-                if fault:
-                    faults.append(fault)
-                    may_pass_later = may_pass_later or passing
+            try:
+                for variant, window in _each(spec, windows):
+                    fault, passing = self._analyze_one(analysis, variant, window, last_try=last_try)
+                    if fault:
+                        faults.append(fault)
+                        may_pass_later = may_pass_later or passing
+            finally:
+                analysis.close()
         if faults:
             message = f"{len(faults)} of the windows failed:\n" + "\n".join(f"  {fault}" for fault in faults)
             raise (AirflowException if may_pass_later else AirflowFailException)(message)
+
+    def on_kill(self) -> None:
+        """Give back what the analysis holds: an endpoint of its own costs money until somebody deletes it."""
+        if self._analysis is not None:
+            self._analysis.close()
 
     def _analyze_one(self, analysis: Any, variant: str, window: Window, *, last_try: bool) -> tuple[str | None, bool]:
         """Judge one window; return what went wrong, and whether another try may help."""

@@ -1,12 +1,13 @@
 """Finds which endpoints have to be judged in a run, and for which windows."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator, failing_at_once
-from watchkeeper.operators.run_window import DueWork, RunScope, due_work, pack_work, read_scope
+from watchkeeper.operators.run_window import DueWork, RunScope, due_work, pack_monitors, read_scope
 from watchkeeper.registry.capture_window import PERIOD_LENGTHS, Period, Window
+from watchkeeper.registry.monitor_spec import CAPTURE_MONITORS, MonitorName
 from watchkeeper.registry.window_rules import MAKE_GOOD_WITHIN, backfill_command, verdict_gaps
 
 if TYPE_CHECKING:
@@ -19,31 +20,40 @@ if TYPE_CHECKING:
 PACK_LIMIT = 1000
 #: How far back gaps are looked for that are too old to be made good by themselves.
 GAP_DAYS = 14
-MONITOR: Final = "data_quality"
 
 
 class DueEndpointsOperator(MonitorOperator):
-    """Return the work of a run as a list of mappings, each ``{"work": {endpoint: [window, …]}}``, one per task.
+    """Return the work of a run as a list of mappings: ``{"monitor": …, "work": {endpoint: [window, …]}}``, one a task.
 
     Reads the registry and the ledger, so that an endpoint is added by adding a file. Files with faults are logged
     and left out; the run's last task fails for them. Gaps older than 48 hours are logged with the command that
     fills them.
 
     :param period: ``hourly`` or ``daily``.
+    :param monitors: The monitors that judge.
     :param pack_limit: how many tasks to map at most; more endpoints are packed, several to a task.
     """
 
-    def __init__(self, *, period: Period, pack_limit: int = PACK_LIMIT, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        period: Period,
+        monitors: "Sequence[MonitorName]" = CAPTURE_MONITORS,
+        pack_limit: int = PACK_LIMIT,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.period = period
+        self.monitors = tuple(monitors)
         self.pack_limit = pack_limit
 
-    def execute(self, context: "Context") -> list[dict[str, dict[str, list[str]]]]:
+    def execute(self, context: "Context") -> list[dict[str, Any]]:
         """Return the work, ready for ``expand_kwargs``."""
         with failing_at_once():
             deployment = self.open_deployment()
             scope = read_scope(context, self.period)
-            chosen_specs(deployment, scope.endpoints, self.period)
+            for name in scope.endpoints:
+                deployment.registry.require(name)
         self.log.info("This run judges the %s (%s: %d)", scope.choice, self.period, len(scope.windows))
         for problem in deployment.registry.problems:
             self.log.error("Left out for a fault in its file: %s", problem)
@@ -54,23 +64,28 @@ class DueEndpointsOperator(MonitorOperator):
                 deployment.settings.pool,
                 deployment.settings.pool,
             )
-        work, verdicts = find_due_work(deployment, scope, self.period)
-        for item in work:
-            made_good = [window for window in item.windows if window not in scope.windows]
-            if made_good:
-                self.log.info("%s: makes good %d windows without a verdict", item.endpoint, len(made_good))
-        self._log_gaps(deployment, scope)
-        packs = pack_work(work, usual_rows(verdicts), self.pack_limit)
-        self.log.info("Endpoints due: %d, in tasks: %d", len(work), len(packs))
-        return [{"work": pack} for pack in packs]
+        work: dict[MonitorName, tuple[DueWork, ...]] = {}
+        rows: dict[MonitorName, dict[str, float]] = {}
+        for monitor in self.monitors:
+            work[monitor], verdicts = find_due_work(deployment, scope, self.period, monitor)
+            rows[monitor] = usual_rows(verdicts)
+            for item in work[monitor]:
+                made_good = [window for window in item.windows if window not in scope.windows]
+                if made_good:
+                    told = (item.endpoint, monitor, len(made_good))
+                    self.log.info("%s, %s: makes good %d windows without a verdict", *told)
+            if work[monitor]:
+                self._log_gaps(deployment, scope, monitor)
+                self.log.info("%s: %d endpoints are due", monitor, len(work[monitor]))
+        return pack_monitors(work, rows, self.pack_limit)
 
-    def _log_gaps(self, deployment: Deployment, scope: RunScope) -> None:
+    def _log_gaps(self, deployment: Deployment, scope: RunScope, monitor: MonitorName) -> None:
         if not scope.makes_good:
             return
         until = scope.now - MAKE_GOOD_WITHIN - PERIOD_LENGTHS[self.period]
         recorded = {
             window
-            for window in deployment.ledger.windows_recorded(MONITOR, until - timedelta(days=GAP_DAYS), until)
+            for window in deployment.ledger.windows_recorded(monitor, until - timedelta(days=GAP_DAYS), until)
             if window.period == self.period
         }
         if not recorded:
@@ -84,31 +99,22 @@ class DueEndpointsOperator(MonitorOperator):
 
 
 def find_due_work(
-    deployment: Deployment, scope: RunScope, period: Period
+    deployment: Deployment, scope: RunScope, period: Period, monitor: MonitorName
 ) -> tuple[tuple[DueWork, ...], "pl.DataFrame | None"]:
-    """Return a run's work, and the ledger's newest verdicts of the period (``None`` where they were not needed)."""
-    specs = chosen_specs(deployment, scope.endpoints, period)
-    if not scope.makes_good:
+    """Return a monitor's work, and the ledger's newest verdicts of the period (``None`` where they were not needed)."""
+    watched = deployment.registry.watched(monitor, period)
+    specs = tuple(spec for spec in watched if not scope.endpoints or spec.registry_id in scope.endpoints)
+    if not scope.makes_good or not specs:
         return due_work(scope, period, specs, {}, ()), None
     since = scope.now - MAKE_GOOD_WITHIN - 2 * PERIOD_LENGTHS[period]
-    verdicts = deployment.ledger.read(MONITOR, since, scope.now, period=period)
+    verdicts = deployment.ledger.read(monitor, since, scope.now, period=period)
     judged = _judged_windows(verdicts, specs)
     started = {
         spec.registry_id
         for spec in specs
-        if spec.registry_id in judged or deployment.baselines.has_any(spec.registry_id, MONITOR)
+        if spec.registry_id in judged or deployment.baselines.has_any(spec.registry_id, monitor)
     }
     return due_work(scope, period, specs, judged, started), verdicts
-
-
-def chosen_specs(deployment: Deployment, names: Collection[str], period: Period) -> tuple["EndpointSpec", ...]:
-    """Return the sound endpoints that are watched over a period; of these only ``names`` if any are given.
-
-    RegistryError names an endpoint that was asked for and has no sound file.
-    """
-    wanted = {name: deployment.registry.require(name) for name in names}
-    watched = deployment.registry.watched(MONITOR, period)
-    return tuple(spec for spec in watched if not wanted or spec.registry_id in wanted)
 
 
 def usual_rows(verdicts: "pl.DataFrame | None") -> dict[str, float]:

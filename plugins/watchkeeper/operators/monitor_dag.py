@@ -71,7 +71,7 @@ def monitor_params(period: Period) -> dict[str, Param]:
 
 
 def build_monitor_dag(dag_id: str, period: Period, doc_md: str | None) -> DAG:
-    """Return a monitoring DAG: due_endpoints → settle → analyze[endpoint] → report → verify."""
+    """Return a monitoring DAG: due_endpoints → settle → analyze[endpoint, monitor] → report → verify."""
     with DAG(
         dag_id=dag_id,
         schedule=CronDataIntervalTimetable(_CRONS[period], timezone="UTC"),

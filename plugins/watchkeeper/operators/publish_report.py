@@ -1,5 +1,6 @@
 """Records a verdict for everyone who was due, and tells whoever has to know."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,9 +11,9 @@ from airflow.sdk import Asset, AssetAlias, conf
 from watchkeeper.operators.due_endpoints import find_due_work
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator, failing_at_once
 from watchkeeper.operators.ripe_windows import find_ripe_work, read_label_scope
-from watchkeeper.operators.run_window import RunScope, read_scope
+from watchkeeper.operators.run_window import DueWork, RunScope, read_scope
 from watchkeeper.registry.capture_window import Period, Window, period_of
-from watchkeeper.registry.monitor_spec import LABEL_MONITORS, MonitorName
+from watchkeeper.registry.monitor_spec import CAPTURE_MONITORS, LABEL_MONITORS, MonitorName
 from watchkeeper.registry.window_rules import may_act
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _EVENT_ITEMS = 100
 _READERS = 8
 #: Items of each of the summary's lists: it travels by XCom, the whole is in the ledger.
 _TOLD = 100
+Due = tuple[MonitorName, str, Window]
 
 
 @dataclass
@@ -59,7 +61,7 @@ class PublishReportOperator(MonitorOperator):
     ledger comes last: what has no verdict there is told and counted again.
 
     :param period: ``hourly`` or ``daily``; ``None`` for a run that judges windows of both.
-    :param monitor: Model Monitor's name of the monitor.
+    :param monitors: The monitors whose verdicts these are.
     :param due_task_id: The task that found who was due. Where it failed, that is worked out again.
     """
 
@@ -67,14 +69,14 @@ class PublishReportOperator(MonitorOperator):
         self,
         *,
         period: Period | None,
-        monitor: MonitorName = "data_quality",
+        monitors: Sequence[MonitorName] = CAPTURE_MONITORS,
         due_task_id: str = "due_endpoints",
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("outlets", [VERDICTS, VIOLATIONS_ALIAS])
         super().__init__(**kwargs)
         self.period = period
-        self.monitor = monitor
+        self.monitors = tuple(monitors)
         self.due_task_id = due_task_id
 
     def execute(self, context: "Context") -> dict[str, Any]:
@@ -98,36 +100,42 @@ class PublishReportOperator(MonitorOperator):
             )
         return {name: value[:_TOLD] if isinstance(value, list) else value for name, value in vars(summary).items()}
 
-    def _due(self, context: "Context", deployment: Deployment, scope: RunScope) -> list[tuple[str, Window]]:
+    def _due(self, context: "Context", deployment: Deployment, scope: RunScope) -> list[Due]:
         """Return who was due when the run began: since then files and baselines may have come."""
         task_instance: Any = context.get("ti")
         found = None if task_instance is None else task_instance.xcom_pull(task_ids=self.due_task_id)
         if found is None:
-            if self.period:
-                work, _ = find_due_work(deployment, scope, self.period)
-            else:
-                work = find_ripe_work(deployment, scope, self.monitor)
-            return [(item.endpoint, window) for item in work for window in item.windows]
+            return [
+                (monitor, item.endpoint, window)
+                for monitor in self.monitors
+                for item in self._work(deployment, scope, monitor)
+                for window in item.windows
+            ]
         return [
-            (endpoint, Window.from_name(name))
+            (pack["monitor"], endpoint, Window.from_name(name))
             for pack in found
             for endpoint, names in pack["work"].items()
             for name in names
         ]
 
-    def _collect(self, deployment: Deployment, scope: RunScope, due: list[tuple[str, Window]]) -> list["WindowResult"]:
+    def _work(self, deployment: Deployment, scope: RunScope, monitor: MonitorName) -> tuple[DueWork, ...]:
+        if self.period:
+            return find_due_work(deployment, scope, self.period, monitor)[0]
+        return find_ripe_work(deployment, scope, monitor)
+
+    def _collect(self, deployment: Deployment, scope: RunScope, due: list[Due]) -> list["WindowResult"]:
         """Return the results of everyone who was due; who has none for the run's own window gets one that says so."""
         sound = deployment.registry.endpoints
         wanted = [
-            (sound[endpoint], variant, window)
-            for endpoint, window in due
+            (monitor, sound[endpoint], variant, window)
+            for monitor, endpoint, window in due
             if endpoint in sound
             for variant in sound[endpoint].variants
         ]
 
-        def read(due: "tuple[EndpointSpec, str, Window]") -> "WindowResult | None":
-            spec, variant, window = due
-            return deployment.reports.read_result(spec.registry_id, variant, self.monitor, period_of(window), window)
+        def read(due: "tuple[MonitorName, EndpointSpec, str, Window]") -> "WindowResult | None":
+            monitor, spec, variant, window = due
+            return deployment.reports.read_result(spec.registry_id, variant, monitor, period_of(window), window)
 
         with ThreadPoolExecutor(_READERS) as readers:
             found = list(readers.map(read, wanted))
@@ -136,7 +144,7 @@ class PublishReportOperator(MonitorOperator):
         for one, result in zip(wanted, found, strict=True):
             if result is not None:
                 results.append(result)
-            elif one[2] in scope.windows:
+            elif one[-1] in scope.windows:
                 results.append(self._missing(deployment, scope, *one))
             else:
                 left += 1
@@ -145,14 +153,18 @@ class PublishReportOperator(MonitorOperator):
         return results
 
     def _missing(
-        self, deployment: Deployment, scope: RunScope, spec: "EndpointSpec", variant: str, window: Window
+        self,
+        deployment: Deployment,
+        scope: RunScope,
+        monitor: MonitorName,
+        spec: "EndpointSpec",
+        variant: str,
+        window: Window,
     ) -> "WindowResult":
         from watchkeeper.operators.monitor_analysis import analysis_of
 
         reason = f"no result was written in run {scope.run_id or 'of this task'}: see the log of task analyze"
-        analysis = analysis_of(self.monitor)(
-            deployment, spec, scope.run_id, scope.baseline, self.log.info, self.log.warning
-        )
+        analysis = analysis_of(monitor)(deployment, spec, scope.run_id, scope.baseline, self.log.info, self.log.warning)
         return analysis.record_failure(variant, window, reason)
 
     def _record(
@@ -180,7 +192,7 @@ class PublishReportOperator(MonitorOperator):
             spec = deployment.registry.require(result.endpoint)
             hours = spec.alerts.act_within_hours
             within = deployment.settings.act_within_hours if hours is None else hours
-            if within and self.monitor in LABEL_MONITORS and spec.ground_truth is not None:
+            if within and result.monitor in LABEL_MONITORS and spec.ground_truth is not None:
                 within += spec.ground_truth.waiting_hours
             if may_act(Window.from_name(result.window), now, within, scope.act):
                 fresh.append(result)
@@ -247,7 +259,7 @@ class PublishReportOperator(MonitorOperator):
             return
         windows = sorted({result.window for result in results})
         events[VERDICTS].extra = {
-            "monitor": self.monitor,
+            "monitors": sorted({result.monitor for result in results}),
             "period": self.period or "",
             "windows": windows[-_EVENT_ITEMS:],
             "endpoints": sorted({result.endpoint for result in results})[:_EVENT_ITEMS],
@@ -256,6 +268,7 @@ class PublishReportOperator(MonitorOperator):
         if violated:
             items = [
                 {
+                    "monitor": result.monitor,
                     "endpoint": result.endpoint,
                     "variant": result.variant,
                     "window": result.window,
@@ -264,9 +277,7 @@ class PublishReportOperator(MonitorOperator):
                 }
                 for result in violated[:_EVENT_ITEMS]
             ]
-            events[VIOLATIONS_ALIAS].add(
-                VIOLATIONS, extra={"monitor": self.monitor, "period": self.period or "", "violated": items}
-            )
+            events[VIOLATIONS_ALIAS].add(VIOLATIONS, extra={"period": self.period or "", "violated": items})
 
     def _report_uri(self, deployment: Deployment, result: "WindowResult") -> str:
         window = Window.from_name(result.window)

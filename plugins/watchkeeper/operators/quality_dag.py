@@ -1,7 +1,6 @@
-"""Builds the model quality DAG. Pure: nothing is asked of AWS, the database or the clock."""
+"""Builds the DAG of the monitors that judge by labels. Pure: nothing is asked of AWS, the database or the clock."""
 
 from datetime import timedelta
-from typing import Final
 
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, TriggerRule
 
@@ -11,12 +10,11 @@ from watchkeeper.operators.publish_merges import MERGED
 from watchkeeper.operators.publish_report import PublishReportOperator
 from watchkeeper.operators.ripe_windows import RipeWindowsOperator
 from watchkeeper.operators.verify_run import VerifyRunOperator
-
-_MONITOR: Final = "model_quality"
+from watchkeeper.registry.monitor_spec import LABEL_MONITORS
 
 
 def build_quality_dag(dag_id: str, doc_md: str | None) -> DAG:
-    """Return the model quality DAG: ripe_windows → analyze[endpoint] → report → verify."""
+    """Return the DAG of the label monitors: ripe_windows → analyze[endpoint, monitor] → report → verify."""
     with DAG(
         dag_id=dag_id,
         # The asset is a doorbell. Waiting times end without anybody ringing, so the clock rings too, after the merge.
@@ -31,10 +29,9 @@ def build_quality_dag(dag_id: str, doc_md: str | None) -> DAG:
         tags=[*TAGS, "labels"],
         doc_md=doc_md,
     ) as dag:
-        ripe = RipeWindowsOperator(task_id="ripe_windows", monitor=_MONITOR, execution_timeout=timedelta(minutes=20))
+        ripe = RipeWindowsOperator(task_id="ripe_windows", execution_timeout=timedelta(minutes=20))
         analyze = AnalyzeWindowOperator.partial(
             task_id="analyze",
-            monitor=_MONITOR,
             baseline="{{ params.baseline }}",
             pool=analysis_pool(),
             map_index_template="{{ task.label }}",
@@ -43,7 +40,7 @@ def build_quality_dag(dag_id: str, doc_md: str | None) -> DAG:
         report = PublishReportOperator(
             task_id="report",
             period=None,
-            monitor=_MONITOR,
+            monitors=LABEL_MONITORS,
             due_task_id="ripe_windows",
             trigger_rule=TriggerRule.ALL_DONE,
             execution_timeout=timedelta(minutes=20),

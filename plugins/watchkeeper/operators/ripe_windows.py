@@ -1,15 +1,15 @@
 """Finds which windows can be judged, or judged anew, by the labels that have come or the time that has passed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator, failing_at_once
-from watchkeeper.operators.run_window import DueWork, RunScope, due_moment, pack_work, scope_of
+from watchkeeper.operators.run_window import DueWork, RunScope, due_moment, pack_monitors, scope_of
 from watchkeeper.registry.capture_window import Window, hour_floor, windows_between
-from watchkeeper.registry.monitor_spec import MonitorName
+from watchkeeper.registry.monitor_spec import LABEL_MONITORS, MonitorName
 from watchkeeper.registry.window_rules import MAKE_GOOD_WITHIN, run_window, settled_at
 
 if TYPE_CHECKING:
@@ -28,22 +28,24 @@ Known = Mapping[tuple[str, str, Window], tuple[str, str | None]]
 
 
 class RipeWindowsOperator(MonitorOperator):
-    """Return the windows of a label monitor that are due, as ``DueEndpointsOperator`` does for those of time.
+    """Return the windows of label monitors that are due, as ``DueEndpointsOperator`` does for those of time.
 
     What there is to do is worked out from the merged hours and the ledger: windows of which labels have come since
     they were judged, whose waiting time is over, or that have no verdict yet. The run's params ``window_start`` and
     ``window_end`` name windows instead.
 
-    :param monitor: The monitor that judges labels.
+    :param monitors: The monitors that judge labels.
     :param pack_limit: how many tasks to map at most; more endpoints are packed, several to a task.
     """
 
-    def __init__(self, *, monitor: MonitorName, pack_limit: int = PACK_LIMIT, **kwargs: Any) -> None:
+    def __init__(
+        self, *, monitors: Sequence[MonitorName] = LABEL_MONITORS, pack_limit: int = PACK_LIMIT, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.monitor = monitor
+        self.monitors = tuple(monitors)
         self.pack_limit = pack_limit
 
-    def execute(self, context: "Context") -> list[dict[str, dict[str, list[str]]]]:
+    def execute(self, context: "Context") -> list[dict[str, Any]]:
         """Return the work, ready for ``expand_kwargs``."""
         with failing_at_once():
             deployment = self.open_deployment()
@@ -52,12 +54,14 @@ class RipeWindowsOperator(MonitorOperator):
                 deployment.registry.require(name)
         for problem in deployment.registry.problems:
             self.log.error("Left out for a fault in its file: %s", problem)
-        work = find_ripe_work(deployment, scope, self.monitor)
-        for item in work:
-            self.log.info("%s: %d windows, from %s to %s", item.endpoint, len(item.windows), *_ends(item.windows))
-        if not work:
+        work = {monitor: find_ripe_work(deployment, scope, monitor) for monitor in self.monitors}
+        for monitor, items in work.items():
+            for item in items:
+                told = (item.endpoint, monitor, len(item.windows), *_ends(item.windows))
+                self.log.info("%s, %s: %d windows, from %s to %s", *told)
+        if not any(work.values()):
             self.log.info("No window is due: no label has come and no waiting time has ended since the last run")
-        return [{"work": pack} for pack in pack_work(work, {}, self.pack_limit)]
+        return pack_monitors(work, {}, self.pack_limit)
 
 
 def read_label_scope(context: "Context") -> RunScope:

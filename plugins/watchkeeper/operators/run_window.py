@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from watchkeeper.registry.endpoint_spec import EndpointSpec
+    from watchkeeper.registry.monitor_spec import MonitorName
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,24 @@ def due_work(
         last = scope.windows[-1].end
         work.append(DueWork(spec.registry_id, tuple(sorted(window for window in windows if window.end <= last))))
     return tuple(work)
+
+
+def pack_monitors(
+    work: Mapping["MonitorName", Collection[DueWork]],
+    usual_rows: Mapping["MonitorName", Mapping[str, float]],
+    limit: int,
+) -> list[dict[str, Any]]:
+    """Return the arguments of each mapped task, ``monitor`` and ``work``, at most ``limit`` in all.
+
+    Each monitor has a share of the limit by how many endpoints it has to judge, so that none crowds another out.
+    """
+    total = sum(len(items) for items in work.values())
+    return [
+        {"monitor": monitor, "work": pack}
+        for monitor, items in work.items()
+        if items
+        for pack in pack_work(items, usual_rows.get(monitor, {}), max(1, limit * len(items) // total))
+    ]
 
 
 def pack_work(work: Collection[DueWork], usual_rows: Mapping[str, float], limit: int) -> list[dict[str, list[str]]]:

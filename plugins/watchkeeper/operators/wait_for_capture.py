@@ -8,6 +8,7 @@ from airflow.sdk import BaseSensorOperator, conf
 from watchkeeper.aws.capture_trigger import CaptureSettledTrigger
 from watchkeeper.operators.run_window import read_scope
 from watchkeeper.registry.capture_window import Period, moment_text, parse_moment
+from watchkeeper.registry.monitor_spec import CAPTURE_MONITORS
 from watchkeeper.registry.window_rules import settled_at
 
 if TYPE_CHECKING:
@@ -86,5 +87,6 @@ class WaitForCaptureSensor(BaseSensorOperator):
             return float(self.grace_minutes)
         from watchkeeper.operators.monitor_base import open_deployment
 
-        watched = open_deployment().registry.watched("data_quality", self.period)
+        registry = open_deployment().registry
+        watched = [spec for monitor in CAPTURE_MONITORS for spec in registry.watched(monitor, self.period)]
         return max((float(spec.grace_minutes) for spec in watched), default=0.0)
