@@ -35,7 +35,7 @@ ARGUMENTS = {
     "PutMonitorMetricsOperator": {"endpoint": "e", "window_start": "s", "window_end": "t"},
     "RenewBaselinesOperator": {"endpoint": "flights", "attempt_id": "a"},
     "ReportAttemptsOperator": {},
-    "RipeWindowsOperator": {"monitor": "model_quality"},
+    "RipeWindowsOperator": {"monitors": ["model_quality"]},
     "RollBackModelOperator": {"endpoint": "flights"},
     "RunRetrainingPipelineOperator": {"endpoint": "flights", "attempt_id": "a"},
     "VerifyRunOperator": {},

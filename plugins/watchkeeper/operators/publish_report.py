@@ -112,7 +112,7 @@ class PublishReportOperator(MonitorOperator):
                 for window in item.windows
             ]
         return [
-            (pack["monitor"], endpoint, Window.from_name(name))
+            (pack.get("monitor", self.monitors[0]), endpoint, Window.from_name(name))
             for pack in found
             for endpoint, names in pack["work"].items()
             for name in names
