@@ -9,6 +9,7 @@ from watchkeeper.aws.alert_record import METRICS_PART, AlertClaim, ClaimedElsewh
 from watchkeeper.aws.cloudwatch_hook import CloudWatchHook, MetricReport
 from watchkeeper.aws.monitor_metrics import (
     FEATURE_NAMESPACES,
+    clarify_points,
     feature_points,
     is_too_old,
     model_points,
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
 
 MONITOR: Final = "data_quality"
 _CLAIMERS = 8
+#: The option of each monitor that asks for its own metrics.
+_PUBLISHES = {
+    "data_quality": "publish_feature_metrics",
+    "model_quality": "publish_model_metrics",
+    "bias": "publish_bias_metrics",
+    "explainability": "publish_attribution_metrics",
+}
 
 
 class CloudWatchPutMetricDataOperator(MonitorOperator):
@@ -155,16 +163,21 @@ def put_monitor_metrics(
 
 def _own_points(deployment: Deployment, result: "WindowResult") -> list[dict[str, Any]]:
     """Return Model Monitor's own metrics of a result, where the endpoint's file asks for them."""
-    monitors = deployment.registry.require(result.endpoint).monitors
-    if result.monitor == "model_quality":
-        return model_points(result) if monitors.model_quality and monitors.model_quality.publish_model_metrics else []
-    if not monitors.data_quality.publish_feature_metrics:
+    rules = getattr(deployment.registry.require(result.endpoint).monitors, result.monitor)
+    if rules is None or not getattr(rules, _PUBLISHES[result.monitor]):
         return []
-    window = Window.from_name(result.window)
-    statistics = deployment.reports.read_document(
-        result.endpoint, result.variant, result.monitor, result.period, window, "statistics.json"
-    )
-    return feature_points(result, statistics)
+    if result.monitor == "model_quality":
+        return model_points(result)
+
+    def document(name: str) -> bytes | None:
+        window = Window.from_name(result.window)
+        return deployment.reports.read_document(
+            result.endpoint, result.variant, result.monitor, result.period, window, name
+        )
+
+    if result.monitor == "data_quality":
+        return feature_points(result, document("statistics.json"))
+    return clarify_points(result, document("analysis.json"))
 
 
 def _put_all(
