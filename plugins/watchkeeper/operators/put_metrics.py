@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from watchkeeper.aws.alert_record import METRICS_PART, AlertClaim, ClaimedElsewhereError
 from watchkeeper.aws.cloudwatch_hook import CloudWatchHook, MetricReport
@@ -18,6 +18,7 @@ from watchkeeper.aws.monitor_metrics import (
 )
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator
 from watchkeeper.registry.capture_window import Period, Window
+from watchkeeper.registry.monitor_spec import MonitorName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from watchkeeper.aws.window_result import WindowResult
 
-MONITOR: Final = "data_quality"
 _CLAIMERS = 8
 #: The option of each monitor that asks for its own metrics.
 _PUBLISHES = {
@@ -83,25 +83,34 @@ class PutMonitorMetricsOperator(MonitorOperator):
     :param window_start: Start of the window, as ISO 8601 text with its offset. (templated)
     :param window_end: End of the window. (templated)
     :param period: ``hourly`` or ``daily``.
+    :param monitor: The monitor whose result it is.
     """
 
     template_fields: "Sequence[str]" = (*MonitorOperator.template_fields, "endpoint", "window_start", "window_end")
 
     def __init__(
-        self, *, endpoint: str, window_start: str, window_end: str, period: Period = "hourly", **kwargs: Any
+        self,
+        *,
+        endpoint: str,
+        window_start: str,
+        window_end: str,
+        period: Period = "hourly",
+        monitor: MonitorName = "data_quality",
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.endpoint = endpoint
         self.window_start = window_start
         self.window_end = window_end
         self.period = period
+        self.monitor = monitor
 
     def execute(self, context: "Context") -> dict[str, Any]:
         """Write the window's metrics; return how many points were accepted, and the refusals."""
         deployment = self.open_deployment()
         report = put_monitor_metrics(
             deployment,
-            window_results(deployment, self.endpoint, self.window_start, self.window_end, self.period),
+            window_results(deployment, self.endpoint, self.window_start, self.window_end, self.period, self.monitor),
             self.log.warning,
             run_id=str(getattr(context.get("dag_run"), "run_id", "") or ""),
         )
@@ -109,14 +118,19 @@ class PutMonitorMetricsOperator(MonitorOperator):
 
 
 def window_results(
-    deployment: Deployment, endpoint: str, window_start: str, window_end: str, period: Period
+    deployment: Deployment,
+    endpoint: str,
+    window_start: str,
+    window_end: str,
+    period: Period,
+    monitor: MonitorName = "data_quality",
 ) -> list["WindowResult"]:
     """Return the newest results of all variants of an endpoint in a window; LookupError if there is none."""
     window = Window.parse(window_start, window_end)
     found = [
         result
         for variant in deployment.registry.require(endpoint).variants
-        if (result := deployment.reports.read_result(endpoint, variant, MONITOR, period, window)) is not None
+        if (result := deployment.reports.read_result(endpoint, variant, monitor, period, window)) is not None
     ]
     if not found:
         message = f"{endpoint}, {window}: there is no result yet; run AnalyzeWindowOperator first"
