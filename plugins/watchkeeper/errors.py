@@ -13,6 +13,7 @@
     ├── StoreError               the report store or the ledger
     ├── PermissionMissingError   AWS refused; names action and resource
     ├── EndpointStateError       an endpoint is not, or did not become, what was asked for
+    ├── ModelAnswerError         a model that is asked answers with errors, or not one number a row
     ├── PipelineError            a pipeline, its execution or a model package is not what was asked for
     └── ContainerContractError   the container's environment or folders are not as promised
 
@@ -86,6 +87,10 @@ class PermissionMissingError(_DetailedError, PermissionError):
 
 class EndpointStateError(_DetailedError):
     """An endpoint is not, or did not become, what was asked for."""
+
+
+class ModelAnswerError(_DetailedError):
+    """A model that was asked answered with errors, or with something else than finite numbers for each row."""
 
 
 class PipelineError(_DetailedError):
