@@ -8,6 +8,7 @@
     │   └── SettingsError        environment, Variables, connection
     ├── CaptureError             captured data that cannot be judged
     ├── DatasetError             a baseline dataset that cannot be read
+    ├── ModelArtefactError       a model's file that cannot be read or explained
     ├── DocumentError            a statistics, constraints or state document that cannot be read
     ├── BaselineMissingError     no baseline yet
     ├── StoreError               the report store or the ledger
@@ -71,6 +72,10 @@ class DatasetError(_DetailedError, ValueError):
 
 class DocumentError(_DetailedError, ValueError):
     """A statistics, constraints, violations or state document could not be read."""
+
+
+class ModelArtefactError(_DetailedError, ValueError):
+    """A model's file could not be read, or the model in it cannot be asked or explained."""
 
 
 class BaselineMissingError(_DetailedError, LookupError):
