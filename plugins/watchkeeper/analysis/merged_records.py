@@ -7,6 +7,7 @@ import msgspec
 from watchkeeper.analysis.attribute_path import AttributePath, cell_text
 from watchkeeper.analysis.capture_records import CsvPayload, Payload, PayloadError, payload_text
 from watchkeeper.analysis.csv_payload import parse_csv
+from watchkeeper.analysis.json_payload import json_documents
 from watchkeeper.analysis.quality_attributes import QualityAttributes
 
 Column = list[str | None]
@@ -57,7 +58,7 @@ def read_merged_record(line: bytes, attributes: QualityAttributes) -> MergedRows
         when it is no merged record, a payload cannot be read, an attribute leads nowhere, or outputs and labels
         differ in number; the message never quotes a payload.
     """
-    record = _decode(line)
+    record = decode_record(line, _RECORDS)
     output = record.capture.endpoint or record.capture.batch
     if output is None:
         message = "no output was captured"
@@ -65,23 +66,24 @@ def read_merged_record(line: bytes, attributes: QualityAttributes) -> MergedRows
     if record.truth is None:
         message = "no ground truth"
         raise PayloadError(message)
-    answer = _Document(output, "output", attributes.output_columns)
+    answer = PayloadDocument(output, "output", attributes.output_columns)
     predictions = answer.values(attributes.inference)
     probabilities = answer.values(attributes.probability)
     rows = len(predictions if predictions is not None else probabilities or ())
     if predictions is not None and probabilities is not None and len(probabilities) != rows:
         message = f"{rows} predictions, but {len(probabilities)} probabilities"
         raise PayloadError(message)
-    labels = _Document(record.truth, "ground truth", None).labels(attributes.ground_truth, rows)
+    labels = PayloadDocument(record.truth, "ground truth", None).labels(attributes.ground_truth, rows)
     if len(labels) != rows:
         message = f"{rows} output rows, but {len(labels)} labels"
         raise PayloadError(message)
     return MergedRows(labels, predictions, probabilities)
 
 
-def _decode(line: bytes) -> _Merged:
+def decode_record[R](line: bytes, decoder: msgspec.json.Decoder[R]) -> R:
+    """Return one line as the decoder's type; PayloadError says why it is none."""
     try:
-        return _RECORDS.decode(line)
+        return decoder.decode(line)
     except RecursionError:
         message = "nested too deeply to be a merged record"
         raise PayloadError(message) from None
@@ -93,13 +95,13 @@ def _decode(line: bytes) -> _Merged:
         raise PayloadError(message) from None
 
 
-class _Document:
+class PayloadDocument:
     """A payload, decoded once: rows of CSV fields, or JSON documents."""
 
     def __init__(self, payload: Payload, side: str, names: tuple[str, ...] | None) -> None:
         self._side = side
         text, is_json = payload_text(payload)
-        self._documents: list[Any] | None = _json_documents(text, side) if is_json else None
+        self._documents: list[Any] | None = json_documents(text, side) if is_json else None
         self._fields: list[Column] = [] if is_json else parse_csv(text).fields
         self._names = names
 
@@ -156,17 +158,3 @@ class _Document:
                 value = next(iter(item.values())) if isinstance(item, dict) else item
                 found += [cell_text(part) for part in value] if isinstance(value, list) else [cell_text(value)]
         return found
-
-
-def _json_documents(text: str, side: str) -> list[Any]:
-    try:
-        return [msgspec.json.decode(text)]
-    except (msgspec.DecodeError, RecursionError):
-        lines = [line for line in text.split("\n") if line.strip()]
-    try:
-        if len(lines) > 1:
-            return [msgspec.json.decode(line) for line in lines]
-    except (msgspec.DecodeError, RecursionError):
-        pass
-    message = f"the {side} is neither JSON nor JSON Lines"
-    raise PayloadError(message)
