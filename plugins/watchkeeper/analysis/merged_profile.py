@@ -54,8 +54,8 @@ def profile_merged(
     """Return the profile of all files of merged records, read in the order given.
 
     A line that is no merged record, whose payloads cannot be read, where an attribute leads nowhere, or whose outputs
-    and labels differ in number, is malformed: counted and sampled by place and reason, and left out. ``on_progress``
-    is told the lines read so far.
+    and labels differ in number, is malformed: counted and sampled by place and reason, and left out. Our own requests
+    are left out uncounted. ``on_progress`` is told the lines read so far.
     """
     reader = _QualityReader(attributes)
     reader.read(files, block_bytes, on_progress)

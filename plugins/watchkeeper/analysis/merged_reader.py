@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 
 from watchkeeper.analysis.capture_profile import SAMPLE_LIMIT, MalformedLines, MalformedSample
 from watchkeeper.analysis.capture_records import CaptureFile, PayloadError
-from watchkeeper.analysis.line_blocks import BLOCK_BYTES, LineBlocks
+from watchkeeper.analysis.line_blocks import BLOCK_BYTES
+from watchkeeper.analysis.own_requests import CaptureBlocks
 from watchkeeper.analysis.text_scan import count_of
 
 
@@ -38,7 +39,7 @@ class MergedReader(ABC):
     ) -> None:
         """Take in all files in the order given; ``on_progress`` is told the lines read so far."""
         for file in files:
-            blocks = LineBlocks(file.chunks, block_bytes)
+            blocks = CaptureBlocks(file.chunks, block_bytes)
             line = 1
             for block in blocks:
                 taken = self.take_uniform(block)
