@@ -35,12 +35,13 @@ def share_bars(
 ) -> Markup:
     """Return a feature's share at the baseline over that in the window; ``most`` is the share that fills the width."""
     scale = NumberScale(0, max(most, 1e-9), 2, _WIDTH - 2)
-    marks = []
-    if baseline is not None:
-        marks.append(element("rect", x=2, y=3, width=_long(scale, baseline), height=11, rx=2, class_="bar baseline"))
-    if window is not None:
-        kind = "violated" if strong else "window"
-        marks.append(element("rect", x=2, y=18, width=_long(scale, window), height=12, rx=2, class_=f"bar {kind}"))
+    kind = "violated" if strong else "window"
+    both = baseline is not None and window is not None
+    marks = [
+        element("rect", x=2, y=y, width=_long(scale, share), height=12, rx=2, class_=f"bar {tone}")
+        for share, y, tone in ((baseline, 3 if both else 11, "baseline"), (window, 18 if both else 11, kind))
+        if share is not None
+    ]
     return svg(_WIDTH, _HEIGHT, *marks, title=title, description=description, identity=identity)
 
 

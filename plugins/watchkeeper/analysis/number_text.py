@@ -8,7 +8,7 @@ MINUS = "\u2212"
 
 
 def number_text(value: float) -> str:
-    """Return ``value`` to four significant digits, with a true minus sign and ``∞`` for infinity."""
+    """Return ``value`` to four significant digits or decimals, with a true minus sign and ``∞`` for infinity."""
     if math.isnan(value):
         return "not a number"
     if math.isinf(value):
@@ -16,10 +16,15 @@ def number_text(value: float) -> str:
     if value == 0:
         return "0"
     size = abs(value)
-    text = f"{size:.4f}" if 0.001 <= size < 1 else f"{size:.4g}" if size < 1000 else f"{size:,.0f}"
-    if size >= 1e9 or size < 0.001:
+    if size >= 1e9 or size < 1e-6:
         text = f"{size:.3g}"
-    return f"{MINUS if value < 0 else ''}{text}"
+    elif size < 0.001:
+        text = f"{float(f'{size:.2g}'):.7f}".rstrip("0")
+    elif size < 1:
+        text = f"{size:.4f}"
+    else:
+        text = f"{size:.4g}" if size < 1000 else f"{size:,.0f}"
+    return f"{MINUS if value < 0 else ''}{text.replace('e-', f'e{MINUS}')}"
 
 
 def share_text(share: float) -> str:

@@ -62,7 +62,7 @@ border:solid var(--line);border-width:1px 0}
 .facts dd{margin:0;font-weight:560}
 section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:24px 28px 28px;margin:24px 0}
 .first{margin:8px 0 0;padding:0;list-style:none}
-.first li{display:grid;grid-template-columns:minmax(150px,auto) 1fr;gap:2px 20px;
+.first li{display:grid;grid-template-columns:minmax(0,230px) 1fr;gap:2px 20px;
 padding:9px 0;border-top:1px solid var(--line)}
 .first li:first-child{border-top:0}
 .first a{font-weight:600}
@@ -76,12 +76,12 @@ thead th{border-top:0;color:var(--soft);font-size:13px;padding-top:0;padding-bot
 th:last-child,td:last-child{padding-right:0}
 tbody th b{font-weight:640}
 tbody th .meaning{display:block;color:var(--soft);font-size:13px;line-height:1.45;max-width:52ch;margin-top:2px}
-td small,td .why,.small{display:block;color:var(--soft);font-size:12.5px;white-space:nowrap}
-td .why{white-space:normal;line-height:1.4}
+td small,td .why,.small{display:block;color:var(--soft);font-size:12.5px;line-height:1.4}
+td .badge{white-space:normal}
 .rates,.metrics,.features{table-layout:fixed}
 .rates th:nth-child(1){width:22%}.rates th:nth-child(2){width:39%}
-.metrics thead th:nth-child(1){width:26%}.metrics thead th:nth-child(2){width:30%}
-.metrics thead th:nth-child(3){width:8.5%}.metrics thead th:nth-child(4){width:13%}
+.metrics thead th:nth-child(1){width:25%}.metrics thead th:nth-child(2){width:29.5%}
+.metrics thead th:nth-child(3){width:9.5%}.metrics thead th:nth-child(4){width:13%}
 .metrics thead th:nth-child(6){width:12.5%}
 .features thead th:nth-child(1){width:25%}.features thead th:nth-child(2){width:33%}
 .rates tr:nth-child(even) th,.rates tr:nth-child(even) td{border-top:0;padding-top:0}
@@ -141,7 +141,6 @@ border-top:1px solid var(--line);padding:16px 0 14px}
 tbody tr th,tbody tr td,.rates tr:nth-child(even) td{border:0;padding:0;width:auto}
 tbody tr th,td.plot{grid-column:1/-1}
 .rates tbody th:nth-child(1){width:auto}
-td small,td .small{white-space:normal}
 .metrics td:last-child{grid-column:1/-1}
 .metrics td:last-child .label{display:none}
 .label{display:block}
@@ -153,7 +152,10 @@ _PRINT = """
 body{font-size:10.5pt;background:none}
 main,footer{max-width:none;padding:0}
 section{border:0;padding:0;margin:22pt 0 0;border-radius:0}
-tr,.first li,.facts{break-inside:avoid}
+td{font-size:9pt}
+th,td{padding-right:8pt}
+td .badge{font-size:9pt;gap:3pt}
+tr,.first li,.facts,.pair{break-inside:avoid}
 h2,h3,caption,thead{break-after:avoid}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 """
@@ -162,6 +164,6 @@ STYLE = (
     _variables(LIGHT)
     + _RULES
     + f"@media screen and (prefers-color-scheme:dark){{{_variables(DARK)}}}\n"
-    + f"@media screen and (max-width:760px){{{_NARROW}}}\n"
+    + f"@media screen and (max-width:920px){{{_NARROW}}}\n"
     + f"@media print{{{_PRINT}}}\n"
 )

@@ -1,8 +1,8 @@
 """Ranks before and after as a slope chart: which features moved past which."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from watchkeeper.analysis.attribution_drift import FeatureDrift
 from watchkeeper.analysis.dot_chart import svg
 from watchkeeper.analysis.html_element import Markup, element
 
@@ -11,49 +11,53 @@ _LEFT, _RIGHT = 150, 230
 _NAME_LENGTH = 18
 
 
-@dataclass(frozen=True)
-class RankShift:
-    """A feature's rank at the baseline and in the window, from 1; ``None`` where it is not there."""
+def rank_chart(drifts: Sequence[FeatureDrift], shown: int, title: str, description: str, identity: str) -> Markup:
+    """Return the chart of the first ``shown`` features of both sides; what leaves them runs out at the foot.
 
-    feature: str
-    before: int | None
-    after: int | None
-
-
-def rank_chart(shifts: Sequence[RankShift], shown: int, title: str, description: str, identity: str) -> Markup:
-    """Return the chart of the first ``shown`` ranks of both sides; a feature that leaves them runs out at the foot."""
-    beyond = shown + 1
-    kept = [shift for shift in shifts if min(shift.before or beyond, shift.after or beyond) <= shown]
-    marks = []
-    for shift in sorted(kept, key=lambda shift: _tone(shift) != "slope"):
-        before, after = min(shift.before or beyond, beyond), min(shift.after or beyond, beyond)
-        path = f"M{_LEFT + 6} {_y(before)}C{_LEFT + 40} {_y(before)} {_RIGHT - 40} {_y(after)} {_RIGHT - 6} {_y(after)}"
-        marks.append(element("path", d=path, class_=_tone(shift)))
-    for shift in kept:
-        if shift.before is not None and shift.before <= shown:
-            marks.append(_name(shift.before, shift.feature, _LEFT, "end"))
-        if shift.after is not None and shift.after <= shown:
-            marks.append(_name(shift.after, shift.feature, _RIGHT, "start"))
-    height = _y(beyond if any(_leaves(shift, shown) for shift in kept) else shown) + _TOP
-    return svg(_WIDTH, height, *marks, title=title, description=description, identity=identity)
+    Features of equal rank stand below each other, in the order given.
+    """
+    before = _places([each.rank_before for each in drifts], shown)
+    after = _places([each.rank_after for each in drifts], shown)
+    lines, names, height = [], [], shown
+    for each, left, right in zip(drifts, before, after, strict=True):
+        if min(left, right) >= shown:
+            continue
+        tone = _tone(each)
+        path = f"M{_LEFT + 6} {_y(left)}C{_LEFT + 40} {_y(left)} {_RIGHT - 40} {_y(right)} "
+        lines.append((tone != "slope", element("path", d=f"{path}{_RIGHT - 6} {_y(right)}", class_=tone)))
+        height = max(height, left + 1, right + 1)
+        if left < shown:
+            names.append(_name(f"{_short(each.feature)}  {each.rank_before}", _LEFT, left, "end"))
+        if right < shown:
+            names.append(_name(f"{each.rank_after}  {_short(each.feature)}", _RIGHT, right, "start"))
+    # Those that moved lie on top.
+    slopes = [line for _, line in sorted(lines, key=lambda entry: entry[0])]
+    size = _TOP + (height - 1) * _STEP + _TOP
+    return svg(_WIDTH, size, *slopes, *names, title=title, description=description, identity=identity)
 
 
-def _leaves(shift: RankShift, shown: int) -> bool:
-    return max(shift.before or shown + 1, shift.after or shown + 1) > shown
+def _places(ranks: Sequence[int | None], shown: int) -> list[int]:
+    """Return each feature's place from 0, ``shown`` for one that is not among them."""
+    order = sorted((rank, feature) for feature, rank in enumerate(ranks) if rank is not None)
+    places = [shown] * len(ranks)
+    for place, (_, feature) in enumerate(order[:shown]):
+        places[feature] = place
+    return places
 
 
-def _tone(shift: RankShift) -> str:
-    if shift.before == shift.after:
+def _tone(each: FeatureDrift) -> str:
+    if each.rank_before == each.rank_after:
         return "slope"
-    return "slope top" if 1 in {shift.before, shift.after} else "slope moved"
+    return "slope top" if 1 in {each.rank_before, each.rank_after} else "slope moved"
 
 
-def _y(rank: int) -> int:
-    return _TOP + (rank - 1) * _STEP
+def _y(place: int) -> int:
+    return _TOP + place * _STEP
 
 
-def _name(rank: int, feature: str, x: float, anchor: str) -> Markup:
-    name = feature if len(feature) <= _NAME_LENGTH else f"{feature[: _NAME_LENGTH - 1]}…"
-    text = f"{name}  {rank}" if anchor == "end" else f"{rank}  {name}"
-    weight = "name first" if rank == 1 else "name"
-    return element("text", text, x=x, y=_y(rank) + 4.5, text_anchor=anchor, class_=weight)
+def _short(feature: str) -> str:
+    return feature if len(feature) <= _NAME_LENGTH else f"{feature[: _NAME_LENGTH - 1]}…"
+
+
+def _name(text: str, x: float, place: int, anchor: str) -> Markup:
+    return element("text", text, x=x, y=_y(place) + 4.5, text_anchor=anchor, class_="name")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from watchkeeper.analysis.finding import Outcome, Verdict
+from watchkeeper.analysis.finding import Finding, Outcome, Verdict
 from watchkeeper.analysis.html_element import Content, Markup, element, joined, name_of
 from watchkeeper.analysis.page_style import STYLE
 
@@ -157,3 +157,18 @@ def section(heading: Content, *body: Content, identity: str) -> Markup:
     """Return a part of a page with its heading."""
     title = element("h2", heading, id=identity)
     return element("section", title, joined(*body), aria_labelledby=identity)
+
+
+def other_findings(findings: Sequence[Finding]) -> Content:
+    """Return the findings that no part of the page shows, each with its outcome and reason; nothing without any."""
+    if not findings:
+        return None
+    items = [
+        element(
+            "li",
+            element("span", name_of(finding.feature), " ", outcome_badge(finding.outcome)),
+            element("span", finding.reason),
+        )
+        for finding in findings
+    ]
+    return section("Also found", element("ul", *items, class_="first"), identity="also-found")
