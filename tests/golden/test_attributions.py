@@ -39,8 +39,8 @@ FILES = (
 )
 # The three runs of Clarify on the adult data; the last names its label after a score.
 ADULT = (FILES[0], FILES[1], FILES[3])
-# Large attributions agree within 2 %. Clarify's small ones lie up to 0.0012 above Shapley's values, which for 14 features
-# can be enumerated: noise of its 100 coalitions, of which absolute values make a bias. Ours is another draw.
+# Large attributions agree within 2 %. Clarify's small ones lie up to 0.0012 above Shapley's values, which can be
+# enumerated for 14 features: noise of its 100 coalitions, of which absolute values make a bias. Ours is another draw.
 RELATIVE, ABSOLUTE = 0.02, 0.0012
 
 
