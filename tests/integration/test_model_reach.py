@@ -262,6 +262,17 @@ def test_a_shadow_endpoint_answers_like_the_live_one_and_is_gone_afterwards(live
     assert [text.split()[-1] for text in told] == [live.name, "seconds", "deleted"]
 
 
+def test_a_serverless_shadow_and_one_of_a_declared_model(live: Live) -> None:
+    serverless = live.plan(serverless={"MemorySizeInMB": 2048, "MaxConcurrency": 1})
+    declared = plan_shadow(
+        live.sagemaker, endpoint="houses", run_digest="b", model_name=live.name, instance_type="ml.m5.large"
+    )
+    for plan in (serverless, declared):
+        with live.shadow(plan) as shadow:
+            assert live.ask(shadow.endpoint_name)(FRAME).tolist() == EXPECTED
+    assert live.names() == set()
+
+
 def test_an_error_in_the_run_deletes_it_too(live: Live) -> None:
     def fail() -> None:
         with live.shadow(live.plan()):
