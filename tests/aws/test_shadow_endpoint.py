@@ -254,7 +254,7 @@ def test_progress_is_told_once_a_minute(client, stub):
     name = entering.endpoint_name
     describe(stub, None, name)
     created(stub, name)
-    for _ in range(10):
+    for _ in range(12):
         describe(stub, "Creating", name)
     describe(stub, "InService", name)
     removed(stub, name)
@@ -262,8 +262,8 @@ def test_progress_is_told_once_a_minute(client, stub):
         pass
     assert told == [
         f"Shadow endpoint {name} is being made, for model m",
-        f"Shadow endpoint {name} is Creating since 60 seconds",
-        f"Shadow endpoint {name} is in service after 100 seconds",
+        f"Shadow endpoint {name} is Creating since 65 seconds",
+        f"Shadow endpoint {name} is in service after 95 seconds",
         f"Shadow endpoint {name} is deleted",
     ]
 

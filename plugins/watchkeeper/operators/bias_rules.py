@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from watchkeeper.analysis.bias_definition import BiasAttributes, Facet
-from watchkeeper.analysis.bias_judgement import BiasRules
+from watchkeeper.analysis.bias_judgement import BiasRules, for_each_check
 from watchkeeper.analysis.bias_page import bias_page
 from watchkeeper.analysis.bias_report import BiasReport, encode_bias_report, groups_of
 from watchkeeper.analysis.bias_violations import encode_bias_violations
@@ -116,7 +116,7 @@ def bias_documents(
         return {}
     violations = encode_bias_violations(judgement.findings)
     groups, _ = groups_of(state, baseline)
-    facts = page_facts(result)
+    facts, rules = page_facts(result), for_each_check(rules, judgement.report)
     documents = {
         "analysis.json": encode_bias_report(judgement.report),
         "report.html": bias_page(judgement.report, baseline, judgement.findings, facts, rules=rules, groups=groups),
