@@ -82,9 +82,7 @@ def explanation(real_data: Path, config: dict[str, Any]) -> Explanation:
     def model(asked: pl.DataFrame) -> NDArray[np.float64]:
         return 1.0 / (1.0 + np.exp(-(asked.to_numpy().astype(np.float64) @ weights + bias)))
 
-    shap = config["methods"]["shap"]
-    stated = reader.rows(Payload(json.dumps(shap["baseline"]), "JSON"))
-    settings = ShapSettings.from_config({**shap, "baseline": [[float(cell or 0) for cell in row] for row in stated]})
+    settings = ShapSettings.from_config(config["methods"]["shap"], features=config["features"])
     return explain(model, rows, background_of(settings, rows), settings)
 
 
