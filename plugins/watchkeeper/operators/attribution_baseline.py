@@ -30,17 +30,17 @@ def explain_dataset(deployment: Deployment, spec: "EndpointSpec", source: "Analy
     """Return ``analysis.json`` of a sample of the dataset, and the background that windows are measured against too."""
     from watchkeeper.analysis.attribution_report import attribution_report_of, encode_attribution_report
     from watchkeeper.analysis.shap_background import background_of, encode_background
-    from watchkeeper.operators.attribution_rules import shap_settings
+    from watchkeeper.operators.attribution_rules import input_columns, label_headers, shap_settings
 
     monitor, settings = spec.explainability, shap_settings(spec)
     with tempfile.TemporaryDirectory(prefix="watchkeeper-") as folder:
         files = download_dataset(deployment, spec, str(source.dataset), Path(folder))
         with dataset_named(source):
-            data = _features(files, str(source.dataset_format), spec.capture.input_columns, monitor.shap.seed)
+            data = _features(files, str(source.dataset_format), input_columns(spec), settings.seed)
     background = background_of(settings, data)
     rows = data if monitor.sample_rows is None else data.head(monitor.sample_rows)
     explanation = _explained(deployment, spec, rows, background)
-    report = attribution_report_of(explanation, settings, monitor.request.label_headers or None)
+    report = attribution_report_of(explanation, settings, label_headers(spec))
     documents = {
         "analysis.json": encode_attribution_report(report),
         "background.parquet": encode_background(background),
@@ -53,7 +53,7 @@ def import_attributions(deployment: Deployment, spec: "EndpointSpec", source: "A
     from watchkeeper.analysis.attribution_report import decode_attribution_report
     from watchkeeper.analysis.feature_frame import feature_frame
     from watchkeeper.analysis.shap_background import background_of, encode_background
-    from watchkeeper.operators.attribution_rules import shap_settings
+    from watchkeeper.operators.attribution_rules import input_columns, shap_settings
 
     uri = str(source.import_analysis)
     body = read_object(deployment, spec, uri)
@@ -64,7 +64,7 @@ def import_attributions(deployment: Deployment, spec: "EndpointSpec", source: "A
         remedy = "Give the baseline rows of Clarify's run as monitors.explainability.shap.baseline."
         raise DatasetError(uri, found, remedy)
     features = tuple(next(iter(report.labels.values())).global_shap_values)
-    names = spec.capture.input_columns or features
+    names = input_columns(spec) or features
     if any(len(row) != len(names) for row in settings.baseline):
         found = f"shap.baseline has rows of {len(settings.baseline[0])} values, where there are {len(names)} features"
         raise DatasetError(uri, found, "Give each row all features, in the order of capture.input_columns.")

@@ -6,11 +6,13 @@ from watchkeeper.analysis.attribution_judgement import AttributionRules
 from watchkeeper.analysis.attribution_page import attribution_page
 from watchkeeper.analysis.attribution_report import encode_attribution_report
 from watchkeeper.analysis.attribution_violations import encode_attribution_violations
+from watchkeeper.analysis.clarify_config import ClarifyConfig, read_clarify_config
 from watchkeeper.analysis.constraint_evaluation import Dialect
 from watchkeeper.analysis.feature_rows import FeatureReader
 from watchkeeper.analysis.model_payload import RequestFormat
 from watchkeeper.analysis.shap_settings import Aggregation, ShapSettings
 from watchkeeper.aws.window_result import with_fields
+from watchkeeper.errors import DocumentError
 from watchkeeper.operators.window_judgement import finding_fields, page_facts
 
 if TYPE_CHECKING:
@@ -21,8 +23,11 @@ if TYPE_CHECKING:
 
 
 def shap_settings(spec: "EndpointSpec") -> ShapSettings:
-    """Return how a model's attributions are computed."""
-    shap = spec.explainability.shap
+    """Return how a model's attributions are computed; DocumentError tells every fault of Clarify's config."""
+    monitor, config = spec.explainability, clarify_config(spec)
+    if config is not None and config.shap is not None and "shap" not in monitor.model_fields_set:
+        return ShapSettings.from_config(config.shap, _source(spec), features=config.features)
+    shap = monitor.shap
     return ShapSettings(
         baseline=shap.baseline or None,
         num_clusters=None if shap.baseline else shap.num_clusters,
@@ -31,39 +36,68 @@ def shap_settings(spec: "EndpointSpec") -> ShapSettings:
         use_logit=shap.use_logit,
         seed=shap.seed,
         features_to_explain=shap.features_to_explain or None,
-        save_local_shap_values=spec.explainability.local_values,
+        save_local_shap_values=monitor.local_values,
     )
 
 
 def request_format(spec: "EndpointSpec") -> RequestFormat:
-    """Return how rows are written for the model and its answers read."""
-    request = spec.explainability.request
-    return RequestFormat(
-        content_type=request.content_type,
-        accept_type=request.accept_type,
-        content_template=request.content_template,
-        record_template=request.record_template,
-        label=request.label,
-        label_headers=request.label_headers,
-    )
+    """Return how rows are written for the model and its answers read; DocumentError tells what does not fit."""
+    monitor, config = spec.explainability, clarify_config(spec)
+    request = monitor.request
+    try:
+        if config is not None and config.predictor is not None and "request" not in monitor.model_fields_set:
+            return RequestFormat.from_config(config.predictor, config.dataset_type)
+        return RequestFormat(
+            content_type=request.content_type,
+            accept_type=request.accept_type,
+            content_template=request.content_template,
+            record_template=request.record_template,
+            label=request.label,
+            label_headers=request.label_headers,
+        )
+    except ValueError as error:
+        place = f"{spec.registry_id}: monitors.explainability.request"
+        raise DocumentError(place, str(error), "Correct the templates and places of the endpoint's file.") from error
 
 
-def feature_reader(spec: "EndpointSpec", features: tuple[str, ...] | None = None) -> FeatureReader:
+def input_columns(spec: "EndpointSpec") -> tuple[str, ...] | None:
+    """Return the names of the features in their order, as far as the endpoint's file or Clarify's config says them."""
+    config = clarify_config(spec)
+    return spec.capture.input_columns or (config.input_columns if config is not None else None)
+
+
+def feature_reader(spec: "EndpointSpec", features: tuple[str, ...]) -> FeatureReader:
     """Return what reads the features of a captured payload; ``features`` are the baseline's."""
-    names = spec.capture.input_columns or features
-    return FeatureReader(names, spec.explainability.features_attribute)
+    config = clarify_config(spec)
+    path = spec.explainability.features_attribute or (config.features if config is not None else None)
+    return FeatureReader(input_columns(spec) or features, path)
+
+
+def label_headers(spec: "EndpointSpec") -> tuple[str, ...] | None:
+    """Return what the model's outputs are called, ``None`` for Clarify's label0 and so on."""
+    return request_format(spec).label_headers or None
+
+
+def clarify_config(spec: "EndpointSpec") -> ClarifyConfig | None:
+    """Return Clarify's config of the monitor's section, if there is one; DocumentError tells every fault of it."""
+    given = spec.explainability.analysis_config
+    return read_clarify_config(given, _source(spec)) if isinstance(given, dict) else None
+
+
+def _source(spec: "EndpointSpec") -> str:
+    return f"{spec.registry_id}: monitors.explainability.analysis_config"
 
 
 def attribution_rules(spec: "EndpointSpec") -> AttributionRules:
     """Return what an endpoint's file says about judging attributions."""
-    monitor = spec.explainability
+    monitor, settings = spec.explainability, shap_settings(spec)
     return AttributionRules(
         dialect=Dialect(monitor.dialect),
         minimum_rows=monitor.minimum_rows,
         maximum_malformed_share=monitor.maximum_malformed_share,
         ndcg_threshold=monitor.ndcg_threshold,
-        agg_method=Aggregation(monitor.shap.agg_method),
-        seed=monitor.shap.seed,
+        agg_method=settings.agg_method,
+        seed=settings.seed,
     )
 
 

@@ -8,7 +8,7 @@ from watchkeeper.analysis.bias_judgement import BiasRules, for_each_check
 from watchkeeper.analysis.bias_page import bias_page
 from watchkeeper.analysis.bias_report import BiasReport, encode_bias_report, groups_of
 from watchkeeper.analysis.bias_violations import encode_bias_violations
-from watchkeeper.analysis.clarify_config import read_clarify_config
+from watchkeeper.analysis.clarify_config import ClarifyConfig, read_clarify_config
 from watchkeeper.analysis.constraint_evaluation import Dialect
 from watchkeeper.aws.window_result import with_fields
 from watchkeeper.operators.window_judgement import finding_fields, page_facts
@@ -42,9 +42,21 @@ def bias_attributes(spec: "EndpointSpec") -> BiasAttributes:
     }
     known = {name: value for name, value in given.items() if value not in (None, ())}
     if isinstance(bias.analysis_config, dict):
-        source = f"{spec.registry_id}: monitors.bias.analysis_config"
-        return read_clarify_config(bias.analysis_config, source).bias_attributes(**known)
+        config = read_clarify_config(bias.analysis_config, f"{spec.registry_id}: monitors.bias.analysis_config")
+        return config.bias_attributes(**{**_as_predictor(config, known), **known})
     return BiasAttributes(**{**_as_model_quality(spec, known), **known})
+
+
+def _as_predictor(config: ClarifyConfig, known: dict[str, Any]) -> dict[str, Any]:
+    """Return where Clarify's predictor says that a model's answers stand: captured answers are as it has them."""
+    if config.predicted_label is not None or not config.predictor or _says_answers(known):
+        return {}
+    named = {"inference_attribute": "label", "probability_attribute": "probability"}
+    return {name: str(at) for name, key in named.items() if (at := config.predictor.get(key)) is not None}
+
+
+def _says_answers(known: dict[str, Any]) -> bool:
+    return "inference_attribute" in known or "probability_attribute" in known
 
 
 def _as_model_quality(spec: "EndpointSpec", known: dict[str, Any]) -> dict[str, Any]:
@@ -54,8 +66,7 @@ def _as_model_quality(spec: "EndpointSpec", known: dict[str, Any]) -> dict[str, 
         return {}
     said = quality.attributes()
     # Whoever says where the answer stands means that and no other.
-    own = "inference_attribute" in known or "probability_attribute" in known
-    wanted = ("ground_truth_attribute",) if own else _ANSWERS
+    wanted = ("ground_truth_attribute",) if _says_answers(known) else _ANSWERS
     found = {name: said[name] for name in wanted if said[name] is not None}
     if quality.problem_type == "BinaryClassification":
         found["label_values_or_threshold"] = (quality.positive_label,)

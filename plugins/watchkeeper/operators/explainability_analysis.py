@@ -17,6 +17,7 @@ from watchkeeper.operators.attribution_rules import (
     attribution_result,
     attribution_rules,
     feature_reader,
+    label_headers,
     request_format,
     shap_settings,
 )
@@ -135,7 +136,8 @@ class ExplainabilityAnalysis(EndpointAnalysis):
         monitor = self.spec.explainability
         reader = feature_reader(self.spec, tuple(background.rows.columns))
         files = (self._captures.open(item) for item in objects)
-        return sample_rows(files, reader, monitor.sample_rows, monitor.shap.seed).fitting(background.rows.schema)
+        seed = shap_settings(self.spec).seed
+        return sample_rows(files, reader, monitor.sample_rows, seed).fitting(background.rows.schema)
 
     def _judged(
         self, draft: WindowResult, variant: str, window: Window, sampled: SampledRows, baseline: AttributionBaseline
@@ -151,7 +153,7 @@ class ExplainabilityAnalysis(EndpointAnalysis):
         if early is not None:
             return early
         explanation = self._explain(variant, window, sampled, baseline.background)
-        settings, headers = shap_settings(self.spec), self.spec.explainability.request.label_headers or None
+        settings, headers = shap_settings(self.spec), label_headers(self.spec)
         report = attribution_report_of(explanation, settings, headers)
         if self.spec.explainability.local_values:
             from watchkeeper.analysis.local_shap import encode_local_shap
