@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from watchkeeper.analysis.capture_records import CaptureFile, Record
-from watchkeeper.analysis.line_blocks import LineBlocks
+from watchkeeper.analysis.own_requests import CaptureBlocks
 from watchkeeper.container_job import ContainerJob, open_file
 from watchkeeper.errors import ContainerContractError, DatasetError
 
@@ -101,7 +101,7 @@ def _handler(job: ContainerJob) -> Callable[[Any], Any]:
 def _rows(job: ContainerJob, path: Path, handler: Callable[[Any], Any]) -> Iterator[bytes]:
     script = job.preprocessor or Path()
     number = 0
-    for block in LineBlocks(open_file(path).chunks):
+    for block in CaptureBlocks(open_file(path).chunks):
         for line in block.splitlines():
             number += 1
             if not line.strip() or (job.kind == "csv" and job.csv_header and number == 1):

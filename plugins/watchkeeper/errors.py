@@ -8,11 +8,13 @@
     │   └── SettingsError        environment, Variables, connection
     ├── CaptureError             captured data that cannot be judged
     ├── DatasetError             a baseline dataset that cannot be read
+    ├── ModelArtefactError       a model's file that cannot be read or explained
     ├── DocumentError            a statistics, constraints or state document that cannot be read
     ├── BaselineMissingError     no baseline yet
     ├── StoreError               the report store or the ledger
     ├── PermissionMissingError   AWS refused; names action and resource
     ├── EndpointStateError       an endpoint is not, or did not become, what was asked for
+    ├── ModelAnswerError         a model that is asked answers with errors, or not one number a row
     ├── PipelineError            a pipeline, its execution or a model package is not what was asked for
     └── ContainerContractError   the container's environment or folders are not as promised
 
@@ -72,6 +74,10 @@ class DocumentError(_DetailedError, ValueError):
     """A statistics, constraints, violations or state document could not be read."""
 
 
+class ModelArtefactError(_DetailedError, ValueError):
+    """A model's file could not be read, or the model in it cannot be asked or explained."""
+
+
 class BaselineMissingError(_DetailedError, LookupError):
     """There is no baseline for this endpoint and monitor yet."""
 
@@ -86,6 +92,10 @@ class PermissionMissingError(_DetailedError, PermissionError):
 
 class EndpointStateError(_DetailedError):
     """An endpoint is not, or did not become, what was asked for."""
+
+
+class ModelAnswerError(_DetailedError):
+    """A model that was asked answered with errors, or with something else than finite numbers for each row."""
 
 
 class PipelineError(_DetailedError):

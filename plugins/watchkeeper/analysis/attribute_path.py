@@ -72,15 +72,28 @@ class AttributePath:
         """
         if self.position is not None:
             return [cell_text(_field(row, self.position)) for row in _rows(document)]
+        found = self.found_in(document)
+        if len(found) == 1 and isinstance(found[0], list):
+            found = found[0]
+        return [cell_text(value) for value in found]
+
+    def found_in(self, document: Any) -> list[Any]:
+        """Return what stands at a path's end in a decoded JSON document, once for each way that leads there.
+
+        At the top, a list stands for its elements when the path begins with a key.
+
+        Raises
+        ------
+        PayloadError
+            when nothing stands there.
+        """
         found = [document]
         steps = self.steps
         if isinstance(document, list) and isinstance(steps[0], str):
             steps = (None, *steps)
         for step in steps:
             found = _descend(found, step)
-        if len(found) == 1 and isinstance(found[0], list):
-            found = found[0]
-        return [cell_text(value) for value in found]
+        return found
 
 
 def _descend(found: list[Any], step: Step) -> list[Any]:

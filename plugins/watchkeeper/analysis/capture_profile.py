@@ -22,7 +22,8 @@ from watchkeeper.analysis.capture_records import (
 from watchkeeper.analysis.csv_payload import UniformRows, parse_csv, parse_uniform
 from watchkeeper.analysis.dataset_state import DatasetProfiler, DatasetState, frame_of
 from watchkeeper.analysis.json_payload import parse_json
-from watchkeeper.analysis.line_blocks import BLOCK_BYTES, LineBlocks
+from watchkeeper.analysis.line_blocks import BLOCK_BYTES
+from watchkeeper.analysis.own_requests import CaptureBlocks
 from watchkeeper.analysis.text_scan import count_of
 
 _fast = msgspec.json.Decoder(CsvRecord)
@@ -116,11 +117,12 @@ def profile_capture(
 
     A line that is not a capture record, whose payload cannot be read, whose two sides differ in rows, or whose
     number of fields is not that of most invocations, is malformed: counted and sampled, and left out. JSON objects
-    are joined by key; a key that a record lacks is missing there. ``on_progress`` is told the lines read so far.
+    are joined by key; a key that a record lacks is missing there. Our own requests are left out, uncounted.
+    ``on_progress`` is told the lines read so far.
     """
     reader = _CaptureReader(schema or CaptureSchema())
     for file in files:
-        blocks = LineBlocks(file.chunks, block_bytes)
+        blocks = CaptureBlocks(file.chunks, block_bytes)
         line = 1
         for block in blocks:
             line += reader.read(block, file.name, line)

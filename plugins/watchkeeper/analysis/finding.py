@@ -43,6 +43,8 @@ class Check(StrEnum):
     EXTRA_COLUMN = "extra_column_check"
     LESS_THAN_THRESHOLD = "LessThanThreshold"
     GREATER_THAN_THRESHOLD = "GreaterThanThreshold"
+    BIAS_DRIFT = "bias_drift_check"
+    ATTRIBUTION_DRIFT = "feature_attribution_drift_check"
 
 
 _MEDIUM_EXCESS = 0.05

@@ -7,8 +7,8 @@ from pathlib import Path
 from watchkeeper.analysis.capture_records import CaptureFile
 from watchkeeper.analysis.ground_truth_labels import Label, LabelFile, LabelReader, decode_labels
 from watchkeeper.analysis.key_spill import WAITING_BYTES, KeySpill, key_hashes, part_count
-from watchkeeper.analysis.line_blocks import LineBlocks
 from watchkeeper.analysis.merged_record import keys_of, merged_line, read_captured
+from watchkeeper.analysis.own_requests import CaptureBlocks
 
 #: Raised when the same captures and labels would be joined to other records: hours are then merged again.
 MERGE_RULES = 1
@@ -84,9 +84,10 @@ def join_labels(
 ) -> tuple[HourCounts, ...]:
     """Join, and return what came of each hour; ``write`` takes the hour's place in ``hours`` and merged lines.
 
-    A captured line is joined by its ``inferenceId``, else its ``eventId``; one label may serve many lines. Label files
-    come in key order: of labels with one id the last by event time counts, then the last as they came. The lines of an
-    hour are written by the hash of their key and then as they were captured, however they were parted.
+    A captured line is joined by its ``inferenceId``, else its ``eventId``; one label may serve many lines; our own
+    requests are not joined. Label files come in key order: of labels with one id the last by event time counts, then
+    the last as they came. The lines of an hour are written by the hash of their key and then as they were captured,
+    however they were parted.
 
     ``total_bytes`` of captures and labels decide into how many parts they go; ``folder`` takes what does not fit into
     memory, and must not hold anything.
@@ -115,7 +116,7 @@ def join_labels(
 
 def _spill_captures(hour: HourCaptures, place: int, counts: HourCounts, captured: KeySpill) -> None:
     for file in hour.files:
-        blocks = LineBlocks(file.chunks, _BLOCK_BYTES)
+        blocks = CaptureBlocks(file.chunks, _BLOCK_BYTES)
         for block in blocks:
             read = read_captured(block)
             counts.captured_count += len(read.keys)

@@ -3,6 +3,8 @@
 Numbers keep the text they were written with: distinct counts and type inference look at the text.
 """
 
+from typing import Any
+
 import msgspec
 
 from watchkeeper.analysis.capture_records import PayloadError, Rows
@@ -30,6 +32,27 @@ def parse_json(text: str) -> Rows:
         return _documents(text.strip())
     except RecursionError:
         raise PayloadError(_NESTED) from None
+
+
+def json_documents(text: str, side: str) -> list[Any]:
+    """Return the decoded documents of one payload: one, or one a line.
+
+    Raises
+    ------
+    PayloadError
+        when it is neither; ``side`` names the payload.
+    """
+    try:
+        return [msgspec.json.decode(text)]
+    except (msgspec.DecodeError, RecursionError):
+        lines = [line for line in text.split("\n") if line.strip()]
+    try:
+        if len(lines) > 1:
+            return [msgspec.json.decode(line) for line in lines]
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    message = f"the {side} is neither JSON nor JSON Lines"
+    raise PayloadError(message)
 
 
 def _documents(data: str) -> Rows:

@@ -14,8 +14,9 @@ from watchkeeper.analysis.capture_records import CaptureFile
 from watchkeeper.analysis.distinct_sketch import Hashes
 from watchkeeper.analysis.ground_truth_labels import LabelFile, LabelReader
 from watchkeeper.analysis.key_spill import key_hashes
-from watchkeeper.analysis.line_blocks import BLOCK_BYTES, LineBlocks
+from watchkeeper.analysis.line_blocks import BLOCK_BYTES
 from watchkeeper.analysis.merged_record import read_captured
+from watchkeeper.analysis.own_requests import CaptureBlocks
 
 NO_HASHES: Hashes = np.empty(0, np.uint64)
 
@@ -45,7 +46,7 @@ def index_captures(files: Iterable[CaptureFile]) -> CaptureKeys:
     reasons: dict[str, int] = {}
     samples: list[MalformedSample] = []
     for file in files:
-        blocks = LineBlocks(file.chunks, BLOCK_BYTES)
+        blocks = CaptureBlocks(file.chunks, BLOCK_BYTES)
         line = 1
         for block in blocks:
             read = read_captured(block, with_records=False)

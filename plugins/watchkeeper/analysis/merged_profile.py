@@ -11,8 +11,9 @@ from watchkeeper.analysis.attribute_path import AttributePath
 from watchkeeper.analysis.capture_profile import SAMPLE_LIMIT, MalformedLines, MalformedSample
 from watchkeeper.analysis.capture_records import CaptureFile, PayloadError
 from watchkeeper.analysis.csv_payload import parse_uniform
-from watchkeeper.analysis.line_blocks import BLOCK_BYTES, LineBlocks
+from watchkeeper.analysis.line_blocks import BLOCK_BYTES
 from watchkeeper.analysis.merged_records import Column, MergedCsvRecord, read_merged_record
+from watchkeeper.analysis.own_requests import CaptureBlocks
 from watchkeeper.analysis.quality_attributes import QualityAttributes
 from watchkeeper.analysis.quality_profiler import QualityProfiler
 from watchkeeper.analysis.quality_state import QualityState, merge_quality_states
@@ -55,12 +56,12 @@ def profile_merged(
     """Return the profile of all files of merged records, read in the order given.
 
     A line that is no merged record, whose payloads cannot be read, where an attribute leads nowhere, or whose outputs
-    and labels differ in number, is malformed: counted and sampled by place and reason, and left out. ``on_progress``
-    is told the lines read so far.
+    and labels differ in number, is malformed: counted and sampled by place and reason, and left out. Our own requests
+    are left out uncounted. ``on_progress`` is told the lines read so far.
     """
     reader = _MergedReader(attributes)
     for file in files:
-        blocks = LineBlocks(file.chunks, block_bytes)
+        blocks = CaptureBlocks(file.chunks, block_bytes)
         line = 1
         for block in blocks:
             line += reader.read(block, file.name, line)

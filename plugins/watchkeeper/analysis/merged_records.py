@@ -7,6 +7,7 @@ import msgspec
 from watchkeeper.analysis.attribute_path import AttributePath, cell_text
 from watchkeeper.analysis.capture_records import CsvPayload, Payload, PayloadError, payload_text
 from watchkeeper.analysis.csv_payload import parse_csv
+from watchkeeper.analysis.json_payload import json_documents
 from watchkeeper.analysis.quality_attributes import QualityAttributes
 
 Column = list[str | None]
@@ -99,7 +100,7 @@ class _Document:
     def __init__(self, payload: Payload, side: str, names: tuple[str, ...] | None) -> None:
         self._side = side
         text, is_json = payload_text(payload)
-        self._documents: list[Any] | None = _json_documents(text, side) if is_json else None
+        self._documents: list[Any] | None = json_documents(text, side) if is_json else None
         self._fields: list[Column] = [] if is_json else parse_csv(text).fields
         self._names = names
 
@@ -156,17 +157,3 @@ class _Document:
                 value = next(iter(item.values())) if isinstance(item, dict) else item
                 found += [cell_text(part) for part in value] if isinstance(value, list) else [cell_text(value)]
         return found
-
-
-def _json_documents(text: str, side: str) -> list[Any]:
-    try:
-        return [msgspec.json.decode(text)]
-    except (msgspec.DecodeError, RecursionError):
-        lines = [line for line in text.split("\n") if line.strip()]
-    try:
-        if len(lines) > 1:
-            return [msgspec.json.decode(line) for line in lines]
-    except (msgspec.DecodeError, RecursionError):
-        pass
-    message = f"the {side} is neither JSON nor JSON Lines"
-    raise PayloadError(message)

@@ -12,6 +12,7 @@ import msgspec
 from watchkeeper.analysis.capture_records import Payload, PayloadError, Rows, payload_text
 from watchkeeper.analysis.csv_payload import parse_csv
 from watchkeeper.analysis.json_payload import parse_json
+from watchkeeper.analysis.own_requests import is_own
 from watchkeeper.analysis.scored_rows import ScoredRows
 
 ROW_ID, CHAMPION_PREDICTION, PREDICTION = "row_id", "champion_prediction", "prediction"
@@ -93,7 +94,8 @@ class LabelledRows:
 def read_labelled(lines: Iterable[bytes], schema: TableSchema) -> LabelledRows:
     """Return the labelled rows of merged records, oldest first, whatever order the lines come in.
 
-    A record that cannot be read is skipped whole and counted by its reason; so are rows whose label is missing.
+    A record that cannot be read is skipped whole and counted by its reason; so are rows whose label is missing. Our own
+    requests are left out, uncounted.
     """
     rows: list[LabelledRow] = []
     skipped: Counter[str] = Counter()
@@ -174,6 +176,8 @@ def _read_line(line: bytes, schema: TableSchema) -> list[LabelledRow]:
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
         message = "not a merged record"
         raise PayloadError(message) from None
+    if is_own(record.metadata.inference_id):
+        return []
     if record.capture.input is None:
         message = "the input was not captured"
         raise PayloadError(message)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from watchkeeper.analysis.own_requests import without_own
 from watchkeeper.aws.capture_store import CaptureStore
 from watchkeeper.aws.client_access import AwsAccess
 from watchkeeper.aws.sagemaker_hook import EndpointHook
@@ -94,7 +95,7 @@ def _captured_sides(
 
 def _first_record(body: bytes) -> dict[str, Any] | None:
     try:
-        record = msgspec.json.decode(body.split(b"\n", 1)[0])
+        record = msgspec.json.decode(without_own(body).lstrip(b"\n").split(b"\n", 1)[0])
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return record if isinstance(record, dict) else None

@@ -11,12 +11,19 @@ from watchkeeper.registry.capture_window import Window
 if TYPE_CHECKING:
     from watchkeeper.analysis.feature_metrics import StatisticSet
 
-_SUMMARY_NAMES = {"data_quality": "DataQuality", "model_quality": "ModelQuality"}
+_SUMMARY_NAMES = {
+    "data_quality": "DataQuality",
+    "model_quality": "ModelQuality",
+    "bias": "Bias",
+    "explainability": "Explainability",
+}
 _RUN_NAME = "Runs"
 #: Model Monitor's own, so that existing dashboards and alarms go on.
 FEATURE_NAMESPACES = {
     "data_quality": "aws/sagemaker/Endpoints/data-metrics",
     "model_quality": "aws/sagemaker/Endpoints/model-metrics",
+    "bias": "aws/sagemaker/Endpoints/bias-metrics",
+    "explainability": "aws/sagemaker/Endpoints/explainability-metrics",
 }
 #: CloudWatch refuses older points.
 OLDEST_POINT = timedelta(weeks=2)
@@ -33,7 +40,7 @@ def run_namespace(root: str) -> str:
 
 
 def summary_points(result: WindowResult) -> list[dict[str, Any]]:
-    """Return the window's summary: rows, violations, worst distance, its feature's rank, label coverage, time taken.
+    """Return the window's summary: rows, violations, worst distance and its feature's rank, coverage, NDCG, time taken.
 
     Dimensions are Endpoint, Variant and MonitoringSchedule; the timestamp is the window's start, as Model Monitor's.
     What is not known is left out, never sent as a zero.
@@ -43,6 +50,7 @@ def summary_points(result: WindowResult) -> list[dict[str, Any]]:
         ("ViolationCount", result.violated_count if result.verdict in {"ok", "violated"} else None, "Count"),
         ("WorstDistance", result.worst_distance, "None"),
         ("LabelCoverage", result.label_coverage, "None"),
+        ("NDCG", result.metrics.get("ndcg"), "None"),
         ("WorstDistanceFeatureRank", result.worst_distance_rank, "None"),
         ("AnalysisTime", result.analysis_seconds, "Seconds"),
     )
@@ -83,6 +91,18 @@ def model_points(result: WindowResult) -> list[dict[str, Any]]:
     dimensions = _dimensions(Endpoint=result.endpoint_name, MonitoringSchedule=schedule)
     found = quality_points(result.metrics, result.violated_count)
     return [_point(point.name, dimensions, result, Value=point.value) for point in found]
+
+
+def clarify_points(result: WindowResult, analysis: bytes | None) -> list[dict[str, Any]]:
+    """Return SageMaker Clarify's metrics of a window, from its ``analysis.json``; none without one."""
+    from watchkeeper.aws.clarify_metrics import attribution_points, bias_points
+
+    if analysis is None:
+        return []
+    schedule = ReportStore.schedule(result.endpoint, result.monitor, result.period)
+    dimensions = {"Endpoint": result.endpoint_name, "MonitoringSchedule": schedule}
+    points = bias_points if result.monitor == "bias" else attribution_points
+    return points(analysis, dimensions, Window.from_name(result.window).start)
 
 
 def _figures(value: "float | StatisticSet") -> dict[str, Any]:

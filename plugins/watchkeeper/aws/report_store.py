@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from watchkeeper.registry.capture_window import Period, Window
 
 RESULT_NAME = "result.json"
-#: Model Monitor's names; the last is there only when something is violated.
-DOCUMENT_NAMES = ("statistics.json", "constraints.json", "constraint_violations.json")
+#: Model Monitor's and Clarify's names; that of violations is there only when something is violated.
+DOCUMENT_NAMES = ("statistics.json", "constraints.json", "analysis.json", "constraint_violations.json", "report.html")
 _WRITE_ATTEMPTS = 5
 
 
@@ -152,14 +152,14 @@ class ReportStore:
 
     def _write_once(self, key: str, body: bytes) -> bool:
         """Write if absent; ``True`` also when the very same bytes are there already."""
-        if self.objects.write(key, body, only_if_absent=True):
+        if self.objects.write(key, body, only_if_absent=True, content_type=_content_type(key)):
             return True
         there = self.objects.read(key)
         return there is not None and there.body == body
 
     def _refresh_newest(self, folder: str, documents: Mapping[str, bytes], *, restated: bool) -> None:
         for name, body in documents.items():
-            self.objects.write(folder + name, body)
+            self.objects.write(folder + name, body, content_type=_content_type(name))
         for name in DOCUMENT_NAMES if restated else ():
             # A restated window may have no violations any more: the old document must not go on saying so.
             if name not in documents:
@@ -187,3 +187,7 @@ class ReportStore:
             content_type="application/octet-stream",
             metadata=facts.as_metadata(),
         )
+
+
+def _content_type(name: str) -> str:
+    return "text/html; charset=utf-8" if name.endswith(".html") else "application/json"

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from watchkeeper.registry.monitor_spec import MonitorName
 
 Documents = tuple["BaselineManifest", dict[str, bytes]]
-Reader = Callable[[Deployment, "EndpointSpec", "BaselineSource"], Documents]
+#: The source is of the model that the monitor's baseline has (`source_model`).
+Reader = Callable[[Deployment, "EndpointSpec", Any], Documents]
 
 
 def baseline_reader(monitor: "MonitorName", *, is_import: bool) -> Reader:

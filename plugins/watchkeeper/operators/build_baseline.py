@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from watchkeeper.aws.baseline_store import BaselineManifest
-    from watchkeeper.registry.baseline_spec import BaselineSource
+    from watchkeeper.registry.baseline_spec import AnalysisSource, BaselineSource
     from watchkeeper.registry.endpoint_spec import EndpointSpec
     from watchkeeper.registry.monitor_spec import MonitorName
+
+    Source = BaselineSource | AnalysisSource
 
 #: Rings whenever an endpoint has another baseline.
 BASELINES = Asset(name="watchkeeper_baselines", uri="watchkeeper://baselines", group="watchkeeper")
@@ -37,6 +39,7 @@ class BuildBaselineOperator(MonitorOperator):
     :param dataset_format: ``csv``, ``jsonlines`` or ``parquet``; ``None`` to tell by the suffix. (templated)
     :param import_statistics: S3 URI of an existing statistics.json. (templated)
     :param import_constraints: S3 URI of the constraints.json that goes with it. (templated)
+    :param import_analysis: S3 URI of an existing analysis.json of SageMaker Clarify. (templated)
     :param use_version: An earlier version to put in force again, instead of making one. (templated)
     """
 
@@ -48,6 +51,7 @@ class BuildBaselineOperator(MonitorOperator):
         "dataset_format",
         "import_statistics",
         "import_constraints",
+        "import_analysis",
         "use_version",
     )
     ui_color = "#f4ecdf"
@@ -61,6 +65,7 @@ class BuildBaselineOperator(MonitorOperator):
         dataset_format: str | None = None,
         import_statistics: str | None = None,
         import_constraints: str | None = None,
+        import_analysis: str | None = None,
         use_version: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -72,6 +77,7 @@ class BuildBaselineOperator(MonitorOperator):
         self.dataset_format = dataset_format
         self.import_statistics = import_statistics
         self.import_constraints = import_constraints
+        self.import_analysis = import_analysis
         self.use_version = use_version
 
     @property
@@ -106,30 +112,27 @@ class BuildBaselineOperator(MonitorOperator):
 
     def _make(self, deployment: Deployment, spec: "EndpointSpec") -> tuple["BaselineManifest", bool]:
         source = self._source(spec)
-        read = baseline_reader(self.monitor, is_import=source.dataset is None)
+        read = baseline_reader(self.monitor, is_import=source.is_import)
         return deployment.baselines.publish(*read(deployment, spec, source), datetime.now(UTC))
 
     def _go_back(self, deployment: Deployment, spec: "EndpointSpec") -> tuple["BaselineManifest", bool]:
-        if self.dataset or self.dataset_format or self.import_statistics or self.import_constraints:
+        if any((self.dataset_format, *self._given_sources().values())):
             found = "both use_version and a source are given"
             raise DatasetError(spec.registry_id, found, "An earlier version is used as it is: give one of them.")
         version = str(self.use_version)
         return deployment.baselines.use(spec.registry_id, self.monitor, version, datetime.now(UTC))
 
-    def _source(self, spec: "EndpointSpec") -> "BaselineSource":
+    def _given_sources(self) -> dict[str, str | None]:
+        names = ("dataset", "import_statistics", "import_constraints", "import_analysis")
+        return {name: getattr(self, name) or None for name in names}
+
+    def _source(self, spec: "EndpointSpec") -> "Source":
         from pydantic import ValidationError
 
-        from watchkeeper.registry.baseline_spec import BaselineSpec, ModelQualityBaselineSpec
-
-        given = {
-            "dataset": self.dataset or None,
-            "format": self.dataset_format or None,
-            "import_statistics": self.import_statistics or None,
-            "import_constraints": self.import_constraints or None,
-        }
+        given = {name: value for name, value in self._given_sources().items() if value}
         in_file, place = source_in_file(spec, self.monitor)
-        if not any(given[name] for name in ("dataset", "import_statistics", "import_constraints")):
-            if in_file is None or (in_file.dataset is None and in_file.import_statistics is None):
+        if not given:
+            if in_file is None or (in_file.dataset is None and not in_file.is_import):
                 raise DatasetError(
                     spec.registry_id,
                     f"neither its file nor the run says what the {self.monitor} baseline is made from",
@@ -137,13 +140,20 @@ class BuildBaselineOperator(MonitorOperator):
                 )
             if not self.dataset_format:
                 return in_file
-            given |= {"dataset": in_file.dataset}
-        if given["format"] and not given["dataset"]:
-            found = "a format is given, and documents that are taken over have none"
-            raise DatasetError(spec.registry_id, found, "Leave format out, or give a dataset.")
-        model = ModelQualityBaselineSpec if self.monitor == "model_quality" else BaselineSpec
+            given = {"dataset": in_file.dataset} if in_file.dataset else {}
+        model = source_model(self.monitor)
+        foreign = sorted(set(given) - set(model.model_fields))
+        if foreign:
+            found = f"{', '.join(foreign)} is given, and the {self.monitor} baseline is not taken over from that"
+            known = ", ".join(name for name in model.model_fields if name.startswith("import_"))
+            raise DatasetError(spec.registry_id, found, f"Give dataset or {known}.")
+        if self.dataset_format:
+            if "dataset" not in given:
+                found = "a format is given, and documents that are taken over have none"
+                raise DatasetError(spec.registry_id, found, "Leave format out, or give a dataset.")
+            given["format"] = self.dataset_format
         # Which columns a dataset has is still what the file says.
-        kept = {} if in_file is None else in_file.model_dump(exclude={*given, "model_quality"}, exclude_unset=True)
+        kept = {} if in_file is None else in_file.model_dump(include=_columns_of(model), exclude_unset=True)
         try:
             return model.model_validate({**kept, **given})
         except ValidationError as error:
@@ -151,8 +161,26 @@ class BuildBaselineOperator(MonitorOperator):
             raise DatasetError(spec.registry_id, faults, "Correct the run's params.") from None
 
 
-def source_in_file(spec: "EndpointSpec", monitor: "MonitorName") -> tuple["BaselineSource | None", str]:
+def source_model(monitor: "MonitorName") -> "type[Source]":
+    """Return the model of what a monitor's baseline is made from."""
+    from watchkeeper.registry import baseline_spec
+
+    models: dict[MonitorName, type[Source]] = {
+        "data_quality": baseline_spec.BaselineSource,
+        "model_quality": baseline_spec.ModelQualityBaselineSpec,
+        "bias": baseline_spec.BiasBaselineSpec,
+        "explainability": baseline_spec.ExplainabilityBaselineSpec,
+    }
+    return models[monitor]
+
+
+def source_in_file(spec: "EndpointSpec", monitor: "MonitorName") -> "tuple[Source | None, str]":
     """Return what an endpoint's file says a monitor's baseline is made from, and the place where it would say so."""
-    if monitor == "model_quality":
-        return (spec.baseline.model_quality if spec.baseline is not None else None), "baseline.model_quality"
-    return spec.baseline, "baseline"
+    if monitor == "data_quality":
+        return spec.baseline, "baseline"
+    return (getattr(spec.baseline, monitor) if spec.baseline is not None else None), f"baseline.{monitor}"
+
+
+def _columns_of(model: "type[Source]") -> set[str]:
+    """Return the fields that say how a dataset's columns are called."""
+    return {name for name in model.model_fields if name.endswith("_attribute")}

@@ -37,6 +37,7 @@ class ChooseBaselinesOperator(MonitorOperator):
                 ("dataset_format", "format"),
                 ("import_statistics", "import_statistics"),
                 ("import_constraints", "import_constraints"),
+                ("import_analysis", "import_analysis"),
                 ("use_version", "use_version"),
             )
         }
@@ -76,5 +77,5 @@ def _is_wanted(spec: "EndpointSpec", monitor: "MonitorName", *, by_name: bool, b
     if not spec.periods_of(monitor):
         return False
     source, _ = source_in_file(spec, monitor)
-    known = source is not None and (source.dataset is not None or source.import_statistics is not None)
+    known = source is not None and (source.dataset is not None or source.is_import)
     return known or (by_name and (by_monitor or monitor == "data_quality"))

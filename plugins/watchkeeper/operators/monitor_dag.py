@@ -148,6 +148,7 @@ def build_baseline_dag(dag_id: str, doc_md: str | None) -> DAG:
             ),
             "import_statistics": text_param("S3 URI of an existing statistics.json to take over."),
             "import_constraints": text_param("S3 URI of the constraints.json that goes with it."),
+            "import_analysis": text_param("S3 URI of an existing analysis.json of SageMaker Clarify to take over."),
             "use_version": text_param(
                 "An earlier version to put in force again (20261120T120000Z-1a2b3c4d); for exactly one endpoint.",
                 pattern=r"^\d{8}T\d{6}Z-[0-9a-f]{8}$",

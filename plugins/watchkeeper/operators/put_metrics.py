@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from watchkeeper.aws.alert_record import METRICS_PART, AlertClaim, ClaimedElsewhereError
 from watchkeeper.aws.cloudwatch_hook import CloudWatchHook, MetricReport
 from watchkeeper.aws.monitor_metrics import (
     FEATURE_NAMESPACES,
+    clarify_points,
     feature_points,
     is_too_old,
     model_points,
@@ -17,6 +18,7 @@ from watchkeeper.aws.monitor_metrics import (
 )
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator
 from watchkeeper.registry.capture_window import Period, Window
+from watchkeeper.registry.monitor_spec import MonitorName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +27,14 @@ if TYPE_CHECKING:
 
     from watchkeeper.aws.window_result import WindowResult
 
-MONITOR: Final = "data_quality"
 _CLAIMERS = 8
+#: The option of each monitor that asks for its own metrics.
+_PUBLISHES = {
+    "data_quality": "publish_feature_metrics",
+    "model_quality": "publish_model_metrics",
+    "bias": "publish_bias_metrics",
+    "explainability": "publish_attribution_metrics",
+}
 
 
 class CloudWatchPutMetricDataOperator(MonitorOperator):
@@ -75,25 +83,34 @@ class PutMonitorMetricsOperator(MonitorOperator):
     :param window_start: Start of the window, as ISO 8601 text with its offset. (templated)
     :param window_end: End of the window. (templated)
     :param period: ``hourly`` or ``daily``.
+    :param monitor: The monitor whose result it is.
     """
 
     template_fields: "Sequence[str]" = (*MonitorOperator.template_fields, "endpoint", "window_start", "window_end")
 
     def __init__(
-        self, *, endpoint: str, window_start: str, window_end: str, period: Period = "hourly", **kwargs: Any
+        self,
+        *,
+        endpoint: str,
+        window_start: str,
+        window_end: str,
+        period: Period = "hourly",
+        monitor: MonitorName = "data_quality",
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.endpoint = endpoint
         self.window_start = window_start
         self.window_end = window_end
         self.period = period
+        self.monitor = monitor
 
     def execute(self, context: "Context") -> dict[str, Any]:
         """Write the window's metrics; return how many points were accepted, and the refusals."""
         deployment = self.open_deployment()
         report = put_monitor_metrics(
             deployment,
-            window_results(deployment, self.endpoint, self.window_start, self.window_end, self.period),
+            window_results(deployment, self.endpoint, self.window_start, self.window_end, self.period, self.monitor),
             self.log.warning,
             run_id=str(getattr(context.get("dag_run"), "run_id", "") or ""),
         )
@@ -101,14 +118,19 @@ class PutMonitorMetricsOperator(MonitorOperator):
 
 
 def window_results(
-    deployment: Deployment, endpoint: str, window_start: str, window_end: str, period: Period
+    deployment: Deployment,
+    endpoint: str,
+    window_start: str,
+    window_end: str,
+    period: Period,
+    monitor: MonitorName = "data_quality",
 ) -> list["WindowResult"]:
     """Return the newest results of all variants of an endpoint in a window; LookupError if there is none."""
     window = Window.parse(window_start, window_end)
     found = [
         result
         for variant in deployment.registry.require(endpoint).variants
-        if (result := deployment.reports.read_result(endpoint, variant, MONITOR, period, window)) is not None
+        if (result := deployment.reports.read_result(endpoint, variant, monitor, period, window)) is not None
     ]
     if not found:
         message = f"{endpoint}, {window}: there is no result yet; run AnalyzeWindowOperator first"
@@ -155,16 +177,21 @@ def put_monitor_metrics(
 
 def _own_points(deployment: Deployment, result: "WindowResult") -> list[dict[str, Any]]:
     """Return Model Monitor's own metrics of a result, where the endpoint's file asks for them."""
-    monitors = deployment.registry.require(result.endpoint).monitors
-    if result.monitor == "model_quality":
-        return model_points(result) if monitors.model_quality and monitors.model_quality.publish_model_metrics else []
-    if not monitors.data_quality.publish_feature_metrics:
+    rules = getattr(deployment.registry.require(result.endpoint).monitors, result.monitor)
+    if rules is None or not getattr(rules, _PUBLISHES[result.monitor]):
         return []
-    window = Window.from_name(result.window)
-    statistics = deployment.reports.read_document(
-        result.endpoint, result.variant, result.monitor, result.period, window, "statistics.json"
-    )
-    return feature_points(result, statistics)
+    if result.monitor == "model_quality":
+        return model_points(result)
+
+    def document(name: str) -> bytes | None:
+        window = Window.from_name(result.window)
+        return deployment.reports.read_document(
+            result.endpoint, result.variant, result.monitor, result.period, window, name
+        )
+
+    if result.monitor == "data_quality":
+        return feature_points(result, document("statistics.json"))
+    return clarify_points(result, document("analysis.json"))
 
 
 def _put_all(

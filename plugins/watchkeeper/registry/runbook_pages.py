@@ -10,6 +10,8 @@ FINDING_RUNBOOKS = (
     "malformed_lines",
     "LessThanThreshold",
     "GreaterThanThreshold",
+    "bias_drift_check",
+    "feature_attribution_drift_check",
 )
 """The kinds of findings; each has a page of its name."""
 
