@@ -135,6 +135,24 @@ def test_lines_that_cannot_be_read_were_captured_all_the_same(place):
         assert result(place).verdict == verdict
 
 
+def test_what_we_asked_ourselves_is_no_traffic(place):
+    """Of 130 invocations 90 were ours: 40 captured ones are all there were, and an hour of nothing else is quiet."""
+    baseline(place)
+    capture(place)
+    cloudwatch = boto3.client("cloudwatch", region_name=REGION)
+    dimensions = [{"Name": "EndpointName", "Value": "flights-delay"}, {"Name": "VariantName", "Value": "AllTraffic"}]
+    before = NOW.previous()
+    for window, count in ((NOW, 130), (before, 7)):
+        point = {"MetricName": "Invocations", "Dimensions": dimensions, "Timestamp": window.start, "Value": count}
+        cloudwatch.put_metric_data(Namespace="AWS/SageMaker", MetricData=[point])
+    analyze({"flights": [NOW.name, before.name]})
+    assert (result(place).verdict, result(place, before).verdict) == ("capture_gap", "capture_gap")
+    place.deployment.probes.write("flights", "AllTraffic", NOW, "a1", 90)
+    place.deployment.probes.write("flights", "AllTraffic", before, "a1", 9)
+    analyze({"flights": [NOW.name, before.name]})
+    assert (result(place).verdict, result(place, before).verdict) == ("ok", "no_traffic")
+
+
 def test_a_range_falls_into_the_windows_of_its_period(place):
     baseline(place)
     capture(place, NOW.previous())

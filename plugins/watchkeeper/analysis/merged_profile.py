@@ -1,6 +1,5 @@
 """From merged records to a quality state: one pass, in key order, in bounded memory."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -8,16 +7,15 @@ import msgspec
 import polars as pl
 
 from watchkeeper.analysis.attribute_path import AttributePath
-from watchkeeper.analysis.capture_profile import SAMPLE_LIMIT, MalformedLines, MalformedSample
-from watchkeeper.analysis.capture_records import CaptureFile, PayloadError
+from watchkeeper.analysis.capture_profile import MalformedLines
+from watchkeeper.analysis.capture_records import CaptureFile
 from watchkeeper.analysis.csv_payload import parse_uniform
 from watchkeeper.analysis.line_blocks import BLOCK_BYTES
+from watchkeeper.analysis.merged_reader import MergedReader, merge_malformed
 from watchkeeper.analysis.merged_records import Column, MergedCsvRecord, read_merged_record
-from watchkeeper.analysis.own_requests import CaptureBlocks
 from watchkeeper.analysis.quality_attributes import QualityAttributes
 from watchkeeper.analysis.quality_profiler import QualityProfiler
 from watchkeeper.analysis.quality_state import QualityState, merge_quality_states
-from watchkeeper.analysis.text_scan import count_of
 
 _fast = msgspec.json.Decoder(MergedCsvRecord)
 
@@ -59,16 +57,8 @@ def profile_merged(
     and labels differ in number, is malformed: counted and sampled by place and reason, and left out. Our own requests
     are left out uncounted. ``on_progress`` is told the lines read so far.
     """
-    reader = _MergedReader(attributes)
-    for file in files:
-        blocks = CaptureBlocks(file.chunks, block_bytes)
-        line = 1
-        for block in blocks:
-            line += reader.read(block, file.name, line)
-            if on_progress is not None:
-                on_progress(reader.line_count)
-        if blocks.fault:
-            reader.reject(file.name, line, blocks.fault)
+    reader = _QualityReader(attributes)
+    reader.read(files, block_bytes, on_progress)
     return reader.finish()
 
 
@@ -81,42 +71,24 @@ def merge_quality_profiles(profiles: Iterable[QualityProfile]) -> QualityProfile
         when the hours were read by different attributes.
     """
     parts = list(profiles)
-    reasons: Counter[str] = Counter()
-    samples: list[MalformedSample] = []
-    for part in parts:
-        reasons.update(part.malformed.reasons)
-        samples += part.malformed.samples
     return QualityProfile(
         merge_quality_states([part.state for part in parts if part.state is not None]),
         sum(part.line_count for part in parts),
         sum(part.record_count for part in parts),
-        MalformedLines(reasons.total(), dict(reasons.most_common()), tuple(samples[:SAMPLE_LIMIT])),
+        merge_malformed(part.malformed for part in parts),
     )
 
 
-class _MergedReader:
+class _QualityReader(MergedReader):
     def __init__(self, attributes: QualityAttributes) -> None:
+        super().__init__()
         self._attributes = attributes
         self._profiler = QualityProfiler(attributes)
-        self._reasons: Counter[str] = Counter()
-        self._samples: list[MalformedSample] = []
-        self.line_count = 0
+        self._labels: Column = []
+        self._predictions: Column = []
+        self._probabilities: Column = []
 
-    def reject(self, file: str, line: int, reason: str) -> None:
-        """Count a line that could not be read."""
-        self.line_count += 1
-        self._malformed(file, line, reason)
-
-    def _malformed(self, file: str, line: int, reason: str) -> None:
-        self._reasons[reason] += 1
-        if len(self._samples) < SAMPLE_LIMIT:
-            self._samples.append(MalformedSample(file, line, reason))
-
-    def read(self, block: bytes, file: str, line: int) -> int:
-        """Take in whole lines, the first of which has number ``line``; return how many there were."""
-        return self._read_uniform(block) or self._read_lines(block, file, line)
-
-    def _read_uniform(self, block: bytes) -> int:
+    def take_uniform(self, block: bytes) -> int:
         try:
             records = _fast.decode_lines(block)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -135,10 +107,9 @@ class _MergedReader:
         positions = [self._position(path, outputs.frame.width) for path in self._paths()]
         if any(position is not None and position < 0 for position in positions):
             return 0
-        self.line_count += len(records)
         predictions, probabilities = (None if p is None else outputs.frame.to_series(p) for p in positions)
         self._profiler.update(truths.frame.to_series(0), predictions, probabilities)
-        return count_of(block, "\n") or 1
+        return len(records)
 
     def _paths(self) -> tuple[AttributePath | None, AttributePath | None]:
         return self._attributes.inference, self._attributes.probability
@@ -154,32 +125,24 @@ class _MergedReader:
             position = names.index(name) if names is not None and name is not None else -1
         return position if position < width else -1
 
-    def _read_lines(self, block: bytes, file: str, first_line: int) -> int:
-        labels: Column = []
-        predictions: Column = []
-        probabilities: Column = []
-        for line, text in enumerate(block.split(b"\n"), first_line):
-            if not text.strip():
-                continue
-            self.line_count += 1
-            try:
-                rows = read_merged_record(text, self._attributes)
-            except PayloadError as error:
-                self._malformed(file, line, str(error))
-                continue
-            labels += rows.labels
-            predictions += rows.predictions or ()
-            probabilities += rows.probabilities or ()
-        named = (_series(labels), _series(predictions), _series(probabilities))
+    def take_line(self, line: bytes) -> None:
+        rows = read_merged_record(line, self._attributes)
+        self._labels += rows.labels
+        self._predictions += rows.predictions or ()
+        self._probabilities += rows.probabilities or ()
+
+    def end_lines(self) -> None:
         inference, probability = self._paths()
         self._profiler.update(
-            named[0], None if inference is None else named[1], None if probability is None else named[2]
+            _series(self._labels),
+            None if inference is None else _series(self._predictions),
+            None if probability is None else _series(self._probabilities),
         )
-        return block.count(b"\n")
+        self._labels, self._predictions, self._probabilities = [], [], []
 
     def finish(self) -> QualityProfile:
         """Return the profile of what was read."""
-        malformed = MalformedLines(self._reasons.total(), dict(self._reasons.most_common()), tuple(self._samples))
+        malformed = self.malformed
         return QualityProfile(self._profiler.freeze(), self.line_count, self.line_count - malformed.count, malformed)
 
 

@@ -58,7 +58,7 @@ def read_merged_record(line: bytes, attributes: QualityAttributes) -> MergedRows
         when it is no merged record, a payload cannot be read, an attribute leads nowhere, or outputs and labels
         differ in number; the message never quotes a payload.
     """
-    record = _decode(line)
+    record = decode_record(line, _RECORDS)
     output = record.capture.endpoint or record.capture.batch
     if output is None:
         message = "no output was captured"
@@ -66,23 +66,24 @@ def read_merged_record(line: bytes, attributes: QualityAttributes) -> MergedRows
     if record.truth is None:
         message = "no ground truth"
         raise PayloadError(message)
-    answer = _Document(output, "output", attributes.output_columns)
+    answer = PayloadDocument(output, "output", attributes.output_columns)
     predictions = answer.values(attributes.inference)
     probabilities = answer.values(attributes.probability)
     rows = len(predictions if predictions is not None else probabilities or ())
     if predictions is not None and probabilities is not None and len(probabilities) != rows:
         message = f"{rows} predictions, but {len(probabilities)} probabilities"
         raise PayloadError(message)
-    labels = _Document(record.truth, "ground truth", None).labels(attributes.ground_truth, rows)
+    labels = PayloadDocument(record.truth, "ground truth", None).labels(attributes.ground_truth, rows)
     if len(labels) != rows:
         message = f"{rows} output rows, but {len(labels)} labels"
         raise PayloadError(message)
     return MergedRows(labels, predictions, probabilities)
 
 
-def _decode(line: bytes) -> _Merged:
+def decode_record[R](line: bytes, decoder: msgspec.json.Decoder[R]) -> R:
+    """Return one line as the decoder's type; PayloadError says why it is none."""
     try:
-        return _RECORDS.decode(line)
+        return decoder.decode(line)
     except RecursionError:
         message = "nested too deeply to be a merged record"
         raise PayloadError(message) from None
@@ -94,7 +95,7 @@ def _decode(line: bytes) -> _Merged:
         raise PayloadError(message) from None
 
 
-class _Document:
+class PayloadDocument:
     """A payload, decoded once: rows of CSV fields, or JSON documents."""
 
     def __init__(self, payload: Payload, side: str, names: tuple[str, ...] | None) -> None:

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from watchkeeper.analysis.bias_profile import BiasProfile
+from watchkeeper.analysis.bias_state_file import decode_bias_state, encode_bias_state
 from watchkeeper.analysis.capture_profile import CaptureProfile, MalformedLines, MalformedSample
 from watchkeeper.analysis.merged_profile import QualityProfile
 from watchkeeper.analysis.quality_state_file import decode_quality_state, encode_quality_state
@@ -62,6 +64,25 @@ def decode_quality_profile(data: bytes, source: str = "state") -> QualityProfile
     body = _decode(data, source)
     state = None if body.state is None else decode_quality_state(body.state, source)
     return QualityProfile(state, body.line_count, body.read_count, _malformed(body))
+
+
+def encode_bias_profile(profile: BiasProfile) -> bytes:
+    """Return ``profile`` as bytes; equal profiles give equal bytes."""
+    state = None if profile.state is None else encode_bias_state(profile.state)
+    return _encode(profile.line_count, profile.record_count, profile.malformed, state)
+
+
+def decode_bias_profile(data: bytes, source: str = "state") -> BiasProfile:
+    """Return the profile that `encode_bias_profile` wrote.
+
+    Raises
+    ------
+    DocumentError
+        as `decode_profile` does.
+    """
+    body = _decode(data, source)
+    state = None if body.state is None else decode_bias_state(body.state, source)
+    return BiasProfile(state, body.line_count, body.read_count, _malformed(body))
 
 
 def _encode(line_count: int, read_count: int, malformed: MalformedLines, state: bytes | None) -> bytes:

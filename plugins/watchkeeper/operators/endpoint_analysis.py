@@ -105,12 +105,15 @@ class EndpointAnalysis(ABC):
         return read("constraints.json"), read("statistics.json")
 
     def _invocations(self, variant: str, window: Window) -> float | None:
-        """Return the endpoint's own count; without the permission it is unknown, which is no reason to stop."""
+        """Return the endpoint's own count without our requests; unknown without the permission, which stops nothing."""
         try:
-            return self._cloudwatch.invocation_count(self.spec.endpoint_name, variant, window)
+            counted = self._cloudwatch.invocation_count(self.spec.endpoint_name, variant, window)
         except PermissionMissingError as error:
             self.warn(f"Invocations are unknown, so capture gaps cannot be told from quiet hours: {error}")
             return None
+        if not counted:
+            return counted
+        return max(0.0, counted - self.deployment.probes.request_count(self.spec.registry_id, variant, window))
 
     # ---- the endpoint's configuration
 

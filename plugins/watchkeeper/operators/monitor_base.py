@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from watchkeeper.aws.key_index_store import KeyIndexStore
     from watchkeeper.aws.ledger import Ledger
     from watchkeeper.aws.merged_store import MergedStore
+    from watchkeeper.aws.probe_store import ProbeStore
     from watchkeeper.aws.report_store import ReportStore
     from watchkeeper.registry.deployment_settings import DeploymentSettings
     from watchkeeper.registry.endpoint_spec import EndpointSpec
@@ -132,6 +133,13 @@ class Deployment:
         from watchkeeper.aws.action_store import ActionStore
 
         return ActionStore(*self._place)
+
+    @cached_property
+    def probes(self) -> "ProbeStore":
+        """How often we asked live endpoints ourselves."""
+        from watchkeeper.aws.probe_store import ProbeStore
+
+        return ProbeStore(*self._place)
 
     def access_of(self, spec: "EndpointSpec") -> AwsAccess:
         """Return the way to the account and region that hold an endpoint and its capture."""

@@ -1,0 +1,34 @@
+"""One metric of one facet's value in a window, beside the baseline's."""
+
+from dataclasses import dataclass
+
+from watchkeeper.analysis.finding import Check, Finding, Outcome
+
+
+@dataclass(frozen=True)
+class BiasFinding(Finding):
+    """A finding of the bias monitor: ``feature`` is its key, such as ``Sex=0 DPL``; its parts are fields of their own.
+
+    ``observed`` and ``limit`` are the metric's values in the window and in the baseline (or the distance from the
+    neutral value that somebody set).
+    """
+
+    facet: str = ""
+    facet_value: str = ""
+    metric: str = ""
+
+
+def bias_finding(
+    place: tuple[str, str, str],
+    outcome: Outcome,
+    reason: str,
+    observed: float | None = None,
+    limit: float | None = None,
+    excess: float = 0.0,
+) -> BiasFinding:
+    """Return the finding of a facet, its value and a metric (``place``)."""
+    facet, value, metric = place
+    key = f"{facet}={value} {metric}"
+    return BiasFinding(
+        key, Check.BIAS_DRIFT, outcome, reason, observed, limit, excess, facet=facet, facet_value=value, metric=metric
+    )
