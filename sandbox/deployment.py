@@ -50,7 +50,7 @@ def deploy(
     endpoints: list[dict[str, Any]] = []
     for scene in scenes:
         data = DATA_SETS[scene.endpoint]
-        model = _model(scene, data, scene.ignored)
+        model = trained_model(scene, data, scene.ignored)
         progress(f"{scene.endpoint}: trained on {scene.trained_from:%d %b %Y} to {scene.trained_until:%d %b %Y}")
         artifact = f"models/{scene.endpoint}/model.tar.gz"
         s3.put_object(Bucket=BUCKET, Key=artifact, Body=model.to_artifact())
@@ -93,7 +93,7 @@ def succeed(url: str, scenes: Sequence[Scene], *, progress: Progress) -> dict[st
     for scene in scenes:
         if scene.successor is None:
             continue
-        model = _model(scene, DATA_SETS[scene.endpoint], scene.successor.ignored)
+        model = trained_model(scene, DATA_SETS[scene.endpoint], scene.successor.ignored)
         artifact = f"models/{scene.endpoint}/model-2.tar.gz"
         s3.put_object(Bucket=BUCKET, Key=artifact, Body=model.to_artifact())
         container = {"Image": IMAGE, "ModelDataUrl": f"s3://{BUCKET}/{artifact}"}
@@ -127,7 +127,8 @@ def _alert_channel(url: str) -> tuple[str, str]:
     return topic_arn, queue_url
 
 
-def _model(scene: Scene, data: DataSet, ignored: Sequence[str]) -> LinearModel:
+def trained_model(scene: Scene, data: DataSet, ignored: Sequence[str]) -> LinearModel:
+    """Return the scene's model as it is deployed, trained on the rows before the span; some inputs are ignored."""
     rows = data.between(scene.trained_from, scene.trained_until).drop_nulls([*data.inputs, data.target])
     return LinearModel.train(
         rows.select(data.inputs).to_dict(as_series=False),
