@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from watchkeeper.aws.client_access import AwsAccess
     from watchkeeper.registry.deployment_settings import DeploymentSettings
 
-__all__ = ["FrameBaseline", "baseline", "check", "load_baseline", "profile", "read_verdicts"]
+__all__ = ["FrameBaseline", "baseline", "check", "explain_prediction", "load_baseline", "profile", "read_verdicts"]
 
 Dialect = Literal["exact", "compatible"]
 _FINDING_COLUMNS = ("feature", "check", "outcome", "reason", "observed", "limit", "severity")
@@ -155,6 +155,49 @@ def load_baseline(
         store.document(endpoint, monitor, chosen, "statistics.json"),
         store.document(endpoint, monitor, chosen, "constraints.json"),
     )
+
+
+def explain_prediction(
+    endpoint: str,
+    *,
+    event_id: str | None = None,
+    inference_id: str | None = None,
+    variant: str = "AllTraffic",
+    days: float = 7,
+    end: datetime | str | None = None,
+    settings: "DeploymentSettings | None" = None,
+    access: "AwsAccess | None" = None,
+) -> "pd.DataFrame":
+    """Return why the model answered one request as it did: one row per request's row, label and feature.
+
+    Looked for in the windows of the last ``days`` before ``end`` (by default now) whose explanations were kept
+    (``monitors.explainability.local_values``). Columns: row, label, expected_value, prediction, feature, shap_value;
+    the strongest feature first. Empty where the request was not among the explained ones. ValueError unless exactly
+    one of the ids is given.
+    """
+    import os
+
+    import pandas as pd
+
+    from watchkeeper.aws.client_access import AwsAccess
+    from watchkeeper.aws.explanation_store import ExplanationStore
+    from watchkeeper.registry.capture_window import Window, hour_floor, parse_moment, utc_moment
+    from watchkeeper.registry.deployment_settings import DeploymentSettings
+
+    settings = settings or DeploymentSettings.from_mapping(dict(os.environ))
+    access = access or AwsAccess(None, settings.region_name)
+    moment = datetime.now(UTC) if end is None else parse_moment(end) if isinstance(end, str) else utc_moment(end)
+    until = hour_floor(moment) + timedelta(hours=1)
+    store = ExplanationStore(settings.bucket, settings.prefix, access.client("s3"))
+    span = Window(hour_floor(until - timedelta(days=days)), until)
+    found = store.find(endpoint, variant, span, event_id=event_id, inference_id=inference_id)
+    columns = ("row", "label", "expected_value", "prediction", "feature", "shap_value")
+    rows = [
+        (one.row_number, one.label, one.expected_value, one.prediction, feature, value)
+        for one in found
+        for feature, value in one.drivers
+    ]
+    return pd.DataFrame(rows, columns=list(columns))
 
 
 def check(

@@ -63,22 +63,31 @@ def judge(
     too_many = profile.state is None or profile.malformed_share > rules.maximum_malformed_share
     if profile.malformed.count and too_many:
         return Judgement(Verdict.FAILED, _malformed_reason(profile, rules), (), _statistics(profile))
+    missing = judge_traffic(profile.line_count, profile.row_count, rules, invocations)
+    if missing is not None:
+        return Judgement(*missing, (), _statistics(profile))
+    assert profile.state is not None  # noqa: S101 - without a row there was no traffic
+    return judge_state(profile.state, baseline, rules)
+
+
+def judge_traffic(
+    line_count: int, row_count: int, rules: JudgementRules, invocations: float | None
+) -> tuple[Verdict, str] | None:
+    """Return ``capture_gap`` or ``no_traffic`` and why, or ``None`` where capture kept what it should."""
     expected = None if invocations is None else invocations * rules.sampling_percentage / 100
     # A malformed line was captured too; that it cannot be read is another matter.
-    if expected and profile.line_count < rules.gap_share * expected:
+    if expected and line_count < rules.gap_share * expected:
         reason = (
-            f"captured {profile.line_count} of about {expected:.0f} invocations "
+            f"captured {line_count} of about {expected:.0f} invocations "
             f"({invocations:.0f} counted by the endpoint, sampling {rules.sampling_percentage:g} %)"
         )
-        return Judgement(Verdict.CAPTURE_GAP, reason, (), _statistics(profile))
-    if profile.state is None:
-        known = (
-            "its invocations are unknown"
-            if invocations is None
-            else f"the endpoint counted {invocations:.0f} invocations"
-        )
-        return Judgement(Verdict.NO_TRAFFIC, f"no row was captured, {known}")
-    return judge_state(profile.state, baseline, rules)
+        return Verdict.CAPTURE_GAP, reason
+    if row_count:
+        return None
+    known = (
+        "its invocations are unknown" if invocations is None else f"the endpoint counted {invocations:.0f} invocations"
+    )
+    return Verdict.NO_TRAFFIC, f"no row was captured, {known}"
 
 
 def judge_state(state: DatasetState, baseline: Baseline, rules: JudgementRules | None = None) -> Judgement:

@@ -87,51 +87,40 @@ class TreeModel:
         found = np.asarray(self._shap_trees.predict(self._matrix(rows), output="raw"), np.float64)
         return found.reshape(len(rows), len(self.ensemble.offsets))
 
-    def explain(
-        self, rows: pl.DataFrame, background: Background | None = None, *, use_logit: bool = False
-    ) -> Explanation:
-        """Return exact attributions (Lundberg et al. 2020).
+    def explain(self, rows: pl.DataFrame, background: Background | None = None) -> Explanation:
+        """Return exact attributions of the sum of leaves (Lundberg et al. 2020): of a classifier, its log-odds.
 
-        With a background, as KernelSHAP measures them (*interventional*): a binary classifier's in probabilities, or
-        log-odds with ``use_logit``. Without, by the training rows that came by each node (*tree path dependent*), as
-        ``pred_contribs`` and ``pred_contrib`` of the libraries: always of the sum of leaves, and so are those of models
-        of several classes, counts or times.
+        With a background, as KernelSHAP measures them (*interventional*). Without, by the training rows that came by
+        each node (*tree path dependent*), as ``pred_contribs`` and ``pred_contrib`` of the libraries.
+
+        Probabilities have no such shortcut: what shap offers for them rescales log-odds, and is not Shapley's value.
+        Who wants them asks `kernel_shap.explain`, whose model this is.
         """
         matrix = self._matrix(rows)
-        probability = background is not None and not use_logit and self._is_binary
         if background is None:
-            values, expected = self._explained(matrix, None, probability=False)
+            values, expected = self._explained(matrix, None)
         else:
-            known = self._matrix(background.rows)
-            values, expected = self._against(matrix, known, background.weights, probability=probability)
+            values, expected = self._against(matrix, self._matrix(background.rows), background.weights)
         names = tuple(rows.columns)
         out = np.zeros((len(rows), len(names), values.shape[2]))
         out[:, self._positions(rows)] = values
         return Explanation(names, out, expected)
 
-    @property
-    def _is_binary(self) -> bool:
-        return self.ensemble.link is Link.LOGISTIC and len(self.ensemble.offsets) == 1
-
-    def _against(self, matrix: Floats, known: Floats, weights: Floats, *, probability: bool) -> tuple[Floats, Floats]:
+    def _against(self, matrix: Floats, known: Floats, weights: Floats) -> tuple[Floats, Floats]:
         if np.ptp(weights) <= 1e-12 * weights.max():
-            return self._explained(matrix, known, probability=probability)
+            return self._explained(matrix, known)
         # shap weighs all background rows alike; attributions are linear in the background, so weigh them here.
-        parts = [self._explained(matrix, known[row : row + 1], probability=probability) for row in range(len(known))]
+        parts = [self._explained(matrix, known[row : row + 1]) for row in range(len(known))]
         values = sum(weight * found for weight, (found, _) in zip(weights, parts, strict=True))
         expected = sum(weight * found for weight, (_, found) in zip(weights, parts, strict=True))
         return np.asarray(values), np.asarray(expected)
 
-    def _explained(self, matrix: Floats, known: Floats | None, *, probability: bool) -> tuple[Floats, Floats]:
+    def _explained(self, matrix: Floats, known: Floats | None) -> tuple[Floats, Floats]:
         import shap
 
         masker = None if known is None else shap.maskers.Independent(known, max_samples=len(known))
-        explainer = shap.TreeExplainer(
-            self._document(probability=probability),
-            masker,
-            model_output="probability" if probability else "raw",
-            feature_perturbation="tree_path_dependent" if known is None else "interventional",
-        )
+        way = "tree_path_dependent" if known is None else "interventional"
+        explainer = shap.TreeExplainer(self._shap_trees, masker, feature_perturbation=way)
         found = np.asarray(explainer.shap_values(matrix, check_additivity=False), np.float64)
         labels = len(self.ensemble.offsets)
         expected = np.asarray(explainer.expected_value, np.float64).reshape(labels)
@@ -139,21 +128,17 @@ class TreeModel:
 
     @cached_property
     def _shap_trees(self) -> Any:
+        """The trees in the form that shap takes for models that it does not know."""
         from shap.explainers._tree import TreeEnsemble as ShapTrees
 
-        return ShapTrees(self._document(probability=False), model_output="raw")
-
-    def _document(self, *, probability: bool) -> dict[str, Any]:
-        """Return the trees in the form that shap takes for models that it does not know."""
-        scale = self.ensemble.scale if probability else 1.0
         labels = len(self.ensemble.offsets)
-        return {
-            "trees": [_shap_tree(tree, labels, scale) for tree in self.ensemble.trees],
-            "base_offset": self.ensemble.offsets * scale,
-            "tree_output": "log_odds" if self.ensemble.link is Link.LOGISTIC else "raw_value",
+        document = {
+            "trees": [_shap_tree(tree, labels) for tree in self.ensemble.trees],
+            "base_offset": self.ensemble.offsets,
             "internal_dtype": np.float64,
             "input_dtype": np.float64,
         }
+        return ShapTrees(document, model_output="raw")
 
     def _positions(self, rows: pl.DataFrame) -> list[int]:
         """Return where the model's features stand in ``rows``: by name where it has them all, else in order."""
@@ -182,9 +167,9 @@ class TreeModel:
         return matrix
 
 
-def _shap_tree(tree: Tree, labels: int, scale: float) -> dict[str, Any]:
+def _shap_tree(tree: Tree, labels: int) -> dict[str, Any]:
     values = np.zeros((len(tree.value), labels))
-    values[:, tree.label] = tree.value * scale
+    values[:, tree.label] = tree.value
     return {
         "children_left": tree.left,
         "children_right": tree.right,

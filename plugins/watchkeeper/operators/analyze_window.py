@@ -115,7 +115,7 @@ class AnalyzeWindowOperator(MonitorOperator):
     def on_kill(self) -> None:
         """Give back what the analysis holds: an endpoint of its own costs money until somebody deletes it."""
         if self._analysis is not None:
-            self._analysis.close()
+            self._analysis.kill()
 
     def _analyze_one(self, analysis: Any, variant: str, window: Window, *, last_try: bool) -> tuple[str | None, bool]:
         """Judge one window; return what went wrong, and whether another try may help."""

@@ -10,10 +10,11 @@ from watchkeeper.errors import DatasetError
 from watchkeeper.operators.monitor_base import Deployment
 
 if TYPE_CHECKING:
+    from watchkeeper.analysis.capture_records import CaptureFile
     from watchkeeper.analysis.quality_attributes import QualityAttributes
     from watchkeeper.analysis.quality_state import QualityState
     from watchkeeper.aws.baseline_store import BaselineManifest
-    from watchkeeper.registry.baseline_spec import BaselineSource
+    from watchkeeper.registry.baseline_spec import AnalysisSource, BaselineSource
     from watchkeeper.registry.endpoint_spec import EndpointSpec
     from watchkeeper.registry.monitor_spec import MonitorName
 
@@ -24,13 +25,19 @@ Reader = Callable[[Deployment, "EndpointSpec", Any], Documents]
 
 def baseline_reader(monitor: "MonitorName", *, is_import: bool) -> Reader:
     """Return the function that reads a monitor's source: DatasetError or DocumentError if it cannot be read."""
-    readers: dict[tuple[str, bool], Reader] = {
-        ("data_quality", False): profile_columns,
-        ("data_quality", True): import_columns,
-        ("model_quality", False): profile_predictions,
-        ("model_quality", True): import_quality,
+    readers: dict[str, tuple[Reader, Reader]] = {
+        "data_quality": (profile_columns, import_columns),
+        "model_quality": (profile_predictions, import_quality),
     }
-    return readers[monitor, is_import]
+    if monitor == "bias":
+        from watchkeeper.operators.bias_baseline import import_bias, measure_dataset
+
+        readers[monitor] = measure_dataset, import_bias
+    if monitor == "explainability":
+        from watchkeeper.operators.attribution_baseline import explain_dataset, import_attributions
+
+        readers[monitor] = explain_dataset, import_attributions
+    return readers[monitor][is_import]
 
 
 def profile_columns(deployment: Deployment, spec: "EndpointSpec", source: "BaselineSource") -> Documents:
@@ -41,14 +48,14 @@ def profile_columns(deployment: Deployment, spec: "EndpointSpec", source: "Basel
 
     with tempfile.TemporaryDirectory(prefix="watchkeeper-") as folder:
         files = download_dataset(deployment, spec, str(source.dataset), Path(folder))
-        with _dataset_named(source):
+        with dataset_named(source):
             statistics = statistics_of(_column_state(files, str(source.dataset_format)))
     documents = {
         "statistics.json": encode_statistics(statistics),
         "constraints.json": encode_constraints(suggest_constraints(statistics)),
     }
     dialect = spec.monitors.data_quality.dialect
-    return _manifest(spec, "data_quality", dialect, str(source.dataset), statistics.row_count), documents
+    return baseline_manifest(spec, "data_quality", dialect, str(source.dataset), statistics.row_count), documents
 
 
 def import_columns(deployment: Deployment, spec: "EndpointSpec", source: "BaselineSource") -> Documents:
@@ -61,7 +68,7 @@ def import_columns(deployment: Deployment, spec: "EndpointSpec", source: "Baseli
     row_count = decode_statistics(documents["statistics.json"], str(source.import_statistics)).row_count
     decode_constraints(documents["constraints.json"], str(source.import_constraints))
     dialect = spec.monitors.data_quality.dialect
-    return _manifest(spec, "data_quality", dialect, str(source.import_statistics), row_count), documents
+    return baseline_manifest(spec, "data_quality", dialect, str(source.import_statistics), row_count), documents
 
 
 def profile_predictions(deployment: Deployment, spec: "EndpointSpec", source: "BaselineSource") -> Documents:
@@ -71,7 +78,7 @@ def profile_predictions(deployment: Deployment, spec: "EndpointSpec", source: "B
 
     with tempfile.TemporaryDirectory(prefix="watchkeeper-") as folder:
         files = download_dataset(deployment, spec, str(source.dataset), Path(folder))
-        with _dataset_named(source):
+        with dataset_named(source):
             state = _quality_state(files, str(source.dataset_format), dataset_attributes(spec, source))
     dialect = spec.model_quality.dialect
     statistics = quality_statistics_of(state, most_predicted=dialect == "compatible")
@@ -79,7 +86,7 @@ def profile_predictions(deployment: Deployment, spec: "EndpointSpec", source: "B
         "statistics.json": encode_quality_statistics(statistics),
         "constraints.json": encode_quality_constraints(suggest_quality_constraints(statistics)),
     }
-    return _manifest(spec, "model_quality", dialect, str(source.dataset), state.row_count), documents
+    return baseline_manifest(spec, "model_quality", dialect, str(source.dataset), state.row_count), documents
 
 
 def import_quality(deployment: Deployment, spec: "EndpointSpec", source: "BaselineSource") -> Documents:
@@ -91,7 +98,7 @@ def import_quality(deployment: Deployment, spec: "EndpointSpec", source: "Baseli
     row_count = decode_quality_statistics(documents["statistics.json"], str(source.import_statistics)).row_count
     decode_quality_constraints(documents["constraints.json"], str(source.import_constraints))
     dialect = spec.model_quality.dialect
-    return _manifest(spec, "model_quality", dialect, str(source.import_statistics), row_count), documents
+    return baseline_manifest(spec, "model_quality", dialect, str(source.import_statistics), row_count), documents
 
 
 def dataset_attributes(spec: "EndpointSpec", source: "BaselineSource") -> "QualityAttributes":
@@ -108,7 +115,7 @@ def dataset_attributes(spec: "EndpointSpec", source: "BaselineSource") -> "Quali
 
 
 @contextmanager
-def _dataset_named(source: "BaselineSource") -> Iterator[None]:
+def dataset_named(source: "BaselineSource | AnalysisSource") -> Iterator[None]:
     """Let a fault of a dataset be told with its address: who reads it knows only local copies."""
     try:
         yield
@@ -119,30 +126,33 @@ def _dataset_named(source: "BaselineSource") -> Iterator[None]:
 
 
 def _column_state(files: list[Path], dataset_format: str) -> Any:
-    from watchkeeper.analysis.capture_records import CaptureFile
     from watchkeeper.analysis.dataset_profile import profile_csv, profile_json_lines, profile_parquet
 
     if dataset_format == "parquet":
         return profile_parquet(files)
-    streams = [CaptureFile(path.name, _chunks(path)) for path in files]
-    return profile_csv(streams) if dataset_format == "csv" else profile_json_lines(streams)
+    return (profile_csv if dataset_format == "csv" else profile_json_lines)(open_files(files))
 
 
 def _quality_state(files: list[Path], dataset_format: str, attributes: "QualityAttributes") -> "QualityState":
-    from watchkeeper.analysis.capture_records import CaptureFile
     from watchkeeper.analysis.quality_dataset import quality_of_csv, quality_of_json_lines, quality_of_parquet
 
     if dataset_format == "parquet":
         return quality_of_parquet(files, attributes)
-    streams = [CaptureFile(path.name, _chunks(path)) for path in files]
     read = quality_of_csv if dataset_format == "csv" else quality_of_json_lines
-    return read(streams, attributes)
+    return read(open_files(files), attributes)
+
+
+def open_files(files: list[Path]) -> "list[CaptureFile]":
+    """Return local files as streams that the analysis reads in blocks."""
+    from watchkeeper.analysis.capture_records import CaptureFile
+
+    return [CaptureFile(path.name, _chunks(path)) for path in files]
 
 
 def _imported(deployment: Deployment, spec: "EndpointSpec", source: "BaselineSource") -> dict[str, bytes]:
     return {
-        "statistics.json": _read(deployment, spec, str(source.import_statistics)),
-        "constraints.json": _read(deployment, spec, str(source.import_constraints)),
+        "statistics.json": read_object(deployment, spec, str(source.import_statistics)),
+        "constraints.json": read_object(deployment, spec, str(source.import_constraints)),
     }
 
 
@@ -175,7 +185,8 @@ def _is_marker(key: str) -> bool:
     return key.rpartition("/")[2].startswith(("_", "."))
 
 
-def _read(deployment: Deployment, spec: "EndpointSpec", uri: str) -> bytes:
+def read_object(deployment: Deployment, spec: "EndpointSpec", uri: str) -> bytes:
+    """Return a document's content; DatasetError if there is none."""
     from watchkeeper.aws.object_store import ObjectStore
 
     bucket, _, key = uri.removeprefix("s3://").partition("/")
@@ -185,9 +196,10 @@ def _read(deployment: Deployment, spec: "EndpointSpec", uri: str) -> bytes:
     return stored.body
 
 
-def _manifest(
+def baseline_manifest(
     spec: "EndpointSpec", monitor: "MonitorName", dialect: str, source: str, row_count: int
 ) -> "BaselineManifest":
+    """Return where a baseline came from, bound to the model version of the endpoint's file."""
     from watchkeeper import __version__
     from watchkeeper.aws.baseline_store import BaselineManifest
 

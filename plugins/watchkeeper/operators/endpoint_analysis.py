@@ -46,7 +46,10 @@ class EndpointAnalysis(ABC):
         """Return the window's newest result, judged now unless the same verdict stands there already."""
 
     def close(self) -> None:  # noqa: B027 - most analyses hold nothing
-        """Give back what was made for the analysis; may be called more than once, also while it runs."""
+        """Give back what was made for the analysis; may be called more than once."""
+
+    def kill(self) -> None:  # noqa: B027
+        """Give back what costs money, from a signal handler, while the analysis is at work."""
 
     # Clients cost a tenth of a second each: one of a kind for all windows.
 

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from watchkeeper.analysis.finding import Verdict
 from watchkeeper.aws.report_store import StateFacts
@@ -13,7 +13,7 @@ from watchkeeper.aws.window_result import WindowResult, verdict_digest, with_fie
 from watchkeeper.errors import DocumentError
 from watchkeeper.operators.endpoint_analysis import EndpointAnalysis
 from watchkeeper.operators.ripe_windows import merge_digest_of
-from watchkeeper.operators.window_judgement import code_version
+from watchkeeper.operators.window_judgement import code_version, malformed_fields
 from watchkeeper.registry.capture_window import Window, period_of
 from watchkeeper.registry.label_ripeness import LabelRipeness, label_ripeness
 
@@ -192,9 +192,3 @@ class LabelledAnalysis[P: LabelledProfile](EndpointAnalysis):
         )
         reports.write_state(name, variant, self.monitor, hour, self.encode(profile), facts)
         return profile
-
-
-def malformed_fields(malformed: "MalformedLines") -> dict[str, Any]:
-    """Return what a result says of malformed lines."""
-    samples = tuple(f"{sample.file}, line {sample.line}: {sample.reason}" for sample in malformed.samples)
-    return {"malformed_count": malformed.count, "malformed_samples": samples}

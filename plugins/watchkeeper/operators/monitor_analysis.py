@@ -5,7 +5,7 @@ from watchkeeper.registry.monitor_spec import MonitorName
 
 
 def analysis_of(monitor: MonitorName) -> type[EndpointAnalysis]:
-    """Return the class that judges windows for a monitor; ValueError for one that is not there yet.
+    """Return the class that judges windows for a monitor.
 
     Imported here and not above, so that a task loads what its own monitor needs.
     """
@@ -17,5 +17,10 @@ def analysis_of(monitor: MonitorName) -> type[EndpointAnalysis]:
         from watchkeeper.operators.quality_analysis import ModelQualityAnalysis
 
         return ModelQualityAnalysis
-    message = f"got the monitor {monitor!r}; use 'data_quality' or 'model_quality'"
-    raise ValueError(message)
+    if monitor == "bias":
+        from watchkeeper.operators.bias_analysis import BiasAnalysis
+
+        return BiasAnalysis
+    from watchkeeper.operators.explainability_analysis import ExplainabilityAnalysis
+
+    return ExplainabilityAnalysis

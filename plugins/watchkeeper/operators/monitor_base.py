@@ -16,6 +16,7 @@ from watchkeeper.errors import (
     DatasetError,
     DocumentError,
     EndpointStateError,
+    ModelArtefactError,
     PermissionMissingError,
     PipelineError,
     ProblemsError,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from watchkeeper.aws.action_store import ActionStore
     from watchkeeper.aws.alert_record import AlertRecords
     from watchkeeper.aws.baseline_store import BaselineStore
+    from watchkeeper.aws.explanation_store import ExplanationStore
     from watchkeeper.aws.key_index_store import KeyIndexStore
     from watchkeeper.aws.ledger import Ledger
     from watchkeeper.aws.merged_store import MergedStore
@@ -43,6 +45,7 @@ LASTING_ERRORS = (
     DatasetError,
     DocumentError,
     EndpointStateError,
+    ModelArtefactError,
     PermissionMissingError,
     PipelineError,
     ProblemsError,
@@ -126,6 +129,13 @@ class Deployment:
         from watchkeeper.aws.key_index_store import KeyIndexStore
 
         return KeyIndexStore(*self._place)
+
+    @cached_property
+    def explanations(self) -> "ExplanationStore":
+        """The explanations of single predictions."""
+        from watchkeeper.aws.explanation_store import ExplanationStore
+
+        return ExplanationStore(*self._place)
 
     @cached_property
     def actions(self) -> "ActionStore":

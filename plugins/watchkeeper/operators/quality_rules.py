@@ -4,14 +4,13 @@ from typing import TYPE_CHECKING
 
 from watchkeeper.analysis.constraint_evaluation import Dialect
 from watchkeeper.analysis.feature_metrics import drift_distances
-from watchkeeper.analysis.finding import Outcome, worst_first
 from watchkeeper.analysis.quality_attributes import ProblemType, QualityAttributes
 from watchkeeper.analysis.quality_constraints import encode_quality_constraints, suggest_quality_constraints
 from watchkeeper.analysis.quality_judgement import QualityJudgement, QualityRules
 from watchkeeper.analysis.quality_statistics import encode_quality_statistics
 from watchkeeper.analysis.quality_violations import encode_quality_violations
 from watchkeeper.aws.window_result import WindowResult, with_fields
-from watchkeeper.operators.window_judgement import finding_record
+from watchkeeper.operators.window_judgement import finding_fields
 
 if TYPE_CHECKING:
     from watchkeeper.registry.endpoint_spec import EndpointSpec
@@ -38,23 +37,14 @@ def quality_rules(spec: "EndpointSpec") -> QualityRules:
 
 def quality_result(draft: WindowResult, judgement: QualityJudgement) -> WindowResult:
     """Return ``draft`` with everything that the judgement says."""
-    findings, worst = judgement.findings, judgement.worst
-    distances = drift_distances(findings)
+    distances = drift_distances(judgement.findings)
     farthest = max(distances, key=lambda name: distances[name], default=None)
-    counts = {outcome: sum(finding.outcome is outcome for finding in findings) for outcome in Outcome}
-    not_evaluated = [finding for finding in findings if finding.outcome is Outcome.NOT_EVALUATED]
     metrics = judgement.statistics.metrics if judgement.statistics else {}
     return with_fields(
         draft,
         verdict=judgement.verdict.value,
         reason=judgement.reason,
-        severity=worst.severity.value if worst else None,
-        findings=tuple(finding_record(finding) for finding in [*worst_first(findings), *not_evaluated]),
-        satisfied_count=counts[Outcome.SATISFIED],
-        violated_count=counts[Outcome.VIOLATED],
-        not_evaluated_count=counts[Outcome.NOT_EVALUATED],
-        worst_feature=worst.feature if worst else None,
-        worst_check=worst.check.value if worst else None,
+        **finding_fields(judgement.findings),
         worst_distance=distances[farthest] if farthest is not None else None,
         worst_distance_feature=farthest,
         distances=distances,

@@ -1,11 +1,12 @@
 """Between registry and analysis, which do not know each other: an endpoint's file as rules, a judgement as a result."""
 
 import json
+from collections.abc import Sequence
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from watchkeeper import __version__
-from watchkeeper.analysis.capture_profile import CaptureProfile
+from watchkeeper.analysis.capture_profile import CaptureProfile, MalformedLines
 from watchkeeper.analysis.capture_records import CaptureSchema
 from watchkeeper.analysis.constraint_evaluation import Baseline, Dialect
 from watchkeeper.analysis.constraint_set import ConstraintSet, encode_constraints
@@ -77,30 +78,18 @@ def judged_result(
     distances = drift_distances(judgement.findings)
     farthest = max(distances, key=lambda name: distances[name], default=None)
     order = list(baseline.constraints.features)
-    worst = judgement.worst
-    counts = {outcome: sum(finding.outcome is outcome for finding in judgement.findings) for outcome in Outcome}
-    not_evaluated = [finding for finding in judgement.findings if finding.outcome is Outcome.NOT_EVALUATED]
     return with_fields(
         draft,
         verdict=judgement.verdict.value,
         reason=judgement.reason,
-        severity=worst.severity.value if worst else None,
-        findings=tuple(finding_record(finding) for finding in [*worst_first(judgement.findings), *not_evaluated]),
-        satisfied_count=counts[Outcome.SATISFIED],
-        violated_count=counts[Outcome.VIOLATED],
-        not_evaluated_count=counts[Outcome.NOT_EVALUATED],
-        worst_feature=worst.feature if worst else None,
-        worst_check=worst.check.value if worst else None,
+        **finding_fields(judgement.findings),
         worst_distance=distances[farthest] if farthest is not None else None,
         worst_distance_feature=farthest,
         worst_distance_rank=order.index(farthest) + 1 if farthest in order else None,
         distances=distances,
         row_count=profile.row_count,
         captured_count=profile.invocation_count,
-        malformed_count=profile.malformed.count,
-        malformed_samples=tuple(
-            f"{sample.file}, line {sample.line}: {sample.reason}" for sample in profile.malformed.samples
-        ),
+        **malformed_fields(profile.malformed),
         dialect=monitor.dialect,
     )
 
@@ -120,6 +109,28 @@ def result_documents(judgement: Judgement) -> dict[str, bytes]:
 def code_version() -> str:
     """Return the version of the code that judges."""
     return __version__
+
+
+def finding_fields(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Return what a result says of its findings: their counts, the worst, and all that are not satisfied."""
+    ranked = worst_first(tuple(findings))
+    counts = {outcome: sum(finding.outcome is outcome for finding in findings) for outcome in Outcome}
+    not_evaluated = [finding for finding in findings if finding.outcome is Outcome.NOT_EVALUATED]
+    return {
+        "severity": ranked[0].severity.value if ranked else None,
+        "findings": tuple(finding_record(finding) for finding in [*ranked, *not_evaluated]),
+        "satisfied_count": counts[Outcome.SATISFIED],
+        "violated_count": counts[Outcome.VIOLATED],
+        "not_evaluated_count": counts[Outcome.NOT_EVALUATED],
+        "worst_feature": ranked[0].feature if ranked else None,
+        "worst_check": ranked[0].check.value if ranked else None,
+    }
+
+
+def malformed_fields(malformed: MalformedLines) -> dict[str, Any]:
+    """Return what a result says of malformed lines."""
+    samples = tuple(f"{sample.file}, line {sample.line}: {sample.reason}" for sample in malformed.samples)
+    return {"malformed_count": malformed.count, "malformed_samples": samples}
 
 
 def finding_record(finding: Finding) -> FindingRecord:

@@ -1,0 +1,112 @@
+"""Between registry and analysis, which do not know each other: the bias monitor's rules, its judgement as a result."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from watchkeeper.analysis.bias_definition import BiasAttributes, Facet
+from watchkeeper.analysis.bias_judgement import BiasRules
+from watchkeeper.analysis.bias_report import encode_bias_report
+from watchkeeper.analysis.bias_violations import encode_bias_violations
+from watchkeeper.analysis.constraint_evaluation import Dialect
+from watchkeeper.aws.window_result import with_fields
+from watchkeeper.operators.window_judgement import finding_fields
+
+if TYPE_CHECKING:
+    from watchkeeper.analysis.bias_judgement import BiasJudgement
+    from watchkeeper.aws.window_result import WindowResult
+    from watchkeeper.registry.baseline_spec import BiasBaselineSpec
+    from watchkeeper.registry.endpoint_spec import EndpointSpec
+
+_ANSWERS = ("inference_attribute", "probability_attribute", "probability_threshold", "ground_truth_attribute")
+
+
+def bias_attributes(spec: "EndpointSpec") -> BiasAttributes:
+    """Return facets and labels, and where answers stand.
+
+    What the monitor's section does not say is as in Clarify's config there, else as in model quality's section.
+    DocumentError tells every fault of that config.
+    """
+    bias = spec.bias
+    given: dict[str, Any] = {
+        "facets": tuple(Facet(facet.name, facet.values_or_threshold) for facet in bias.facets),
+        "intersections": bias.intersections,
+        "label_values_or_threshold": bias.label_values_or_threshold,
+        "group_variable": bias.group_variable,
+        "features_attribute": bias.features_attribute,
+        "input_columns": spec.capture.input_columns,
+        "output_columns": spec.capture.output_columns,
+        **{name: getattr(bias, name) for name in _ANSWERS},
+    }
+    known = {name: value for name, value in given.items() if value not in (None, ())}
+    if isinstance(bias.analysis_config, dict):
+        from watchkeeper.analysis.clarify_config import read_clarify_config
+
+        source = f"{spec.registry_id}: monitors.bias.analysis_config"
+        return read_clarify_config(bias.analysis_config, source).bias_attributes(**known)
+    return BiasAttributes(**{**_as_model_quality(spec, known), **known})
+
+
+def _as_model_quality(spec: "EndpointSpec", known: dict[str, Any]) -> dict[str, Any]:
+    """Return what model quality's section says of answers and labels, as far as it is wanted."""
+    quality = spec.monitors.model_quality
+    if quality is None:
+        return {}
+    said = quality.attributes()
+    # Whoever says where the answer stands means that and no other.
+    own = "inference_attribute" in known or "probability_attribute" in known
+    wanted = ("ground_truth_attribute",) if own else _ANSWERS
+    found = {name: said[name] for name in wanted if said[name] is not None}
+    if quality.problem_type == "BinaryClassification":
+        found["label_values_or_threshold"] = (quality.positive_label,)
+    return found
+
+
+def dataset_attributes(spec: "EndpointSpec", source: "BiasBaselineSpec") -> BiasAttributes:
+    """Return facets and labels, and which columns of a dataset hold the answers: as its source says, else as above."""
+    attributes = replace(
+        bias_attributes(spec),
+        ground_truth_attribute=source.ground_truth_attribute,
+        input_columns=None,
+        features_attribute=None,
+    )
+    if source.inference_attribute is None and source.probability_attribute is None:
+        return attributes
+    return replace(
+        attributes,
+        inference_attribute=source.inference_attribute,
+        probability_attribute=source.probability_attribute,
+    )
+
+
+def bias_rules(spec: "EndpointSpec") -> BiasRules:
+    """Return what an endpoint's file says about judging labelled windows."""
+    monitor = spec.bias
+    return BiasRules(
+        dialect=Dialect(monitor.dialect),
+        minimum_rows=monitor.minimum_rows,
+        minimum_group_rows=monitor.minimum_group_rows,
+        maximum_malformed_share=monitor.maximum_malformed_share,
+        thresholds=monitor.thresholds,
+        confidence=monitor.confidence,
+        tolerance=monitor.tolerance,
+    )
+
+
+def bias_result(draft: "WindowResult", judgement: "BiasJudgement") -> "WindowResult":
+    """Return ``draft`` with everything that the judgement says; ``metrics`` by facet, value and metric."""
+    return with_fields(
+        draft,
+        verdict=judgement.verdict.value,
+        reason=judgement.reason,
+        **finding_fields(judgement.findings),
+        metrics={finding.feature: finding.observed for finding in judgement.findings if finding.observed is not None},
+    )
+
+
+def bias_documents(judgement: "BiasJudgement") -> dict[str, bytes]:
+    """Return Clarify's documents of the window; none where no row was judged."""
+    if judgement.report is None:
+        return {}
+    violations = encode_bias_violations(judgement.findings)
+    documents = {"analysis.json": encode_bias_report(judgement.report)}
+    return documents | ({"constraint_violations.json": violations} if violations else {})

@@ -1,0 +1,133 @@
+"""The model that an endpoint's file says to explain: a tree model's file, a shadow endpoint, or the live endpoint."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from typing import TYPE_CHECKING, Self
+
+from watchkeeper.aws.client_access import AwsAccess
+from watchkeeper.aws.model_requests import EndpointModel
+from watchkeeper.operators.baseline_documents import read_object
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from watchkeeper.analysis.explanation import Explanation
+    from watchkeeper.analysis.model_payload import RequestFormat
+    from watchkeeper.analysis.shap_background import Background
+    from watchkeeper.analysis.shap_settings import ShapSettings
+    from watchkeeper.analysis.tree_model import TreeModel
+    from watchkeeper.aws.shadow_endpoint import ShadowEndpoint
+    from watchkeeper.operators.endpoint_analysis import Tell
+    from watchkeeper.operators.monitor_base import Deployment
+    from watchkeeper.registry.endpoint_spec import EndpointSpec
+
+PURPOSE = "explain"
+
+
+def run_digest(run_id: str) -> str:
+    """Return what stands for a run in names and tags: the same for every try of it."""
+    return sha256(run_id.encode()).hexdigest()[:12]
+
+
+@dataclass
+class ExplainedModel:
+    """A model of one variant; opened when it is first asked, kept for all windows, closed at the end.
+
+    ``close`` may be called from a signal handler, more than once, and while the model is being asked.
+    """
+
+    deployment: "Deployment"
+    spec: "EndpointSpec"
+    variant: str
+    run_id: str
+    tell: "Tell"
+    warn: "Tell"
+    _held: ExitStack = field(default_factory=ExitStack, init=False)
+    _shadow: "ShadowEndpoint | None" = field(default=None, init=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._held.close()
+
+    def close(self) -> None:
+        """Delete the shadow endpoint, if there is one; if that takes too long, the sweep finds it."""
+        if self._shadow is not None and not self._shadow.close():
+            self.warn(f"The shadow endpoint {self._shadow.endpoint_name} is left to the sweep at the end of the run")
+
+    def explain(
+        self, rows: "pl.DataFrame", background: "Background", settings: "ShapSettings", request_format: "RequestFormat"
+    ) -> "Explanation":
+        """Return the attributions of ``rows``: exact ones of a tree model's file, else by asking the model.
+
+        Raises
+        ------
+        ModelArtefactError, ModelAnswerError
+            when the file, or what the model answers, cannot be used.
+        EndpointStateError
+            when the shadow endpoint cannot be made.
+        """
+        from watchkeeper.analysis.kernel_shap import explain
+
+        if self.spec.explainability.model.artefact is not None:
+            return self._tree_model.explain(rows, background, use_logit=settings.use_logit)
+        return explain(self._endpoint_model(request_format), rows, background, settings)
+
+    @cached_property
+    def _tree_model(self) -> "TreeModel":
+        from watchkeeper.analysis.tree_model import load_tree_model
+
+        uri = str(self.spec.explainability.model.artefact)
+        return load_tree_model(read_object(self.deployment, self.spec, uri), uri)
+
+    @cached_property
+    def _access(self) -> AwsAccess:
+        return self.deployment.access_of(self.spec)
+
+    def _endpoint_model(self, request_format: "RequestFormat") -> EndpointModel:
+        digest = run_digest(self.run_id)
+        client, live = self._access.client("sagemaker-runtime"), self.spec.explainability.model.live
+        if live is None:
+            return EndpointModel(client, self._shadow_name(digest), request_format, PURPOSE, digest)
+        from watchkeeper.aws.probe_store import ProbeMeter
+
+        place = (self.spec.registry_id, self.variant, digest)
+        return EndpointModel(
+            client,
+            self.spec.endpoint_name,
+            request_format,
+            PURPOSE,
+            digest,
+            variant=self.variant,
+            requests_per_second=live.requests_per_second,
+            maximum_rows=live.maximum_rows,
+            before_request=self._held.enter_context(ProbeMeter(self.deployment.probes, *place)),
+        )
+
+    def _shadow_name(self, digest: str) -> str:
+        if self._shadow is None:
+            from watchkeeper.aws.shadow_endpoint import ShadowEndpoint, plan_shadow
+
+            declared = self.spec.explainability.model.shadow
+            client = self._access.client("sagemaker")
+            plan = plan_shadow(
+                client,
+                endpoint=self.spec.registry_id,
+                run_digest=digest,
+                endpoint_name=self.spec.endpoint_name,
+                variant=self.variant,
+                model_name=declared.model_name if declared else None,
+                instance_type=declared.instance_type if declared else None,
+                instance_count=declared.instance_count if declared else 1,
+            )
+            ours = self._access
+            # Another client for who interrupts this one: it may be holding its locks.
+            kill_client = AwsAccess(ours.aws_conn_id, ours.region_name, ours.verify, ours.botocore_config).client(
+                "sagemaker"
+            )
+            self._shadow = ShadowEndpoint(client, plan, self.tell, kill_client)
+            self._held.enter_context(self._shadow)
+        return self._shadow.endpoint_name
