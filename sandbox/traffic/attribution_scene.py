@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.traffic import house_table
-from sandbox.traffic.scene import Expectation, Scene
+from sandbox.traffic.scene import Expectation, Found, Scene
 
 HOUSES = Scene(
     endpoint="house-price",
@@ -23,7 +23,14 @@ HOUSES = Scene(
     baseline_until=datetime(2009, 1, 1, tzinfo=UTC),
     incidents=(),
     hourly=(),
-    daily=(Expectation((48,), "violated", (), "houses of one size, in quarters that the baseline has never seen"),),
+    daily=(
+        Expectation(
+            (48,),
+            "violated",
+            (Found("label0", "feature_attribution_drift_check"),),
+            "houses of one size, in quarters that the baseline has never seen",
+        ),
+    ),
 )
 
 SCENES = (HOUSES,)
@@ -41,5 +48,5 @@ def as_document(before: datetime) -> dict[str, Any]:
     return {
         "span": {"start": HOUSES.at(0, before), "end": HOUSES.at(HOUSES.hours, before), "hours": HOUSES.hours},
         "top_drivers": dict(zip(("before", "after"), TOP_DRIVERS, strict=True)),
-        "days": [day | {"ndcg": NDCG[day["verdict"]]} for day in HOUSES.days(before)],
+        "verdicts": [day | {"ndcg": NDCG[day["verdict"]]} for day in HOUSES.days(before)],
     }

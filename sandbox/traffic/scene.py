@@ -5,7 +5,7 @@ weeks so that it ends in the last seven days: weekdays and hours stay what they 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -124,13 +124,16 @@ class Scene:
         return (self.starts + self.shift(before) + timedelta(hours=hour)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def days(self, before: datetime) -> list[dict[str, Any]]:
-        """Return start, end and expected verdict of each day, as JSON-ready data."""
+        """Return each day with its expected verdict and findings, as JSON-ready data."""
         return [
             {
                 "endpoint": self.endpoint,
+                "variant": self.variant,
+                "period": period,
                 "start": self.at(hour, before),
                 "end": self.at(hour + hours, before),
                 "verdict": expectation.verdict,
+                "findings": [asdict(found) for found in expectation.findings],
                 "because": expectation.because,
             }
             for period, hour, hours, expectation in self.expectations()

@@ -54,7 +54,10 @@ def test_the_first_model_is_as_it_was_on_every_day(day: int, labelled: float) ->
 def test_the_second_model_is_less_favourable_to_one_group(labelled: float) -> None:
     found = judged(2, SECOND, labelled)
     violated = [one for one in found.findings if one.outcome is Outcome.VIOLATED]
-    assert {one.facet for one in violated if isinstance(one, BiasFinding)} == {FACET}
+    (expectation,) = MORTGAGES.daily
+    assert {(one.feature, one.check.value) for one in violated} == {
+        (one.feature, one.check) for one in expectation.findings
+    }
     values = {one.metric: one.observed for one in violated if isinstance(one, BiasFinding)}
     for metric, (lowest, highest) in METRICS.items():
         value = values[metric]

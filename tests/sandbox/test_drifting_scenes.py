@@ -53,7 +53,7 @@ def test_all_requests_are_captured_within_the_promised_days(sandbox: SandboxProc
     assert len({line["eventMetadata"]["inferenceId"] for line in lines}) == len(lines) == rows
     assert promised["span"]["start"] <= min(times)
     assert max(times) < promised["span"]["end"]
-    assert [day["verdict"] for day in promised["days"]] == ["ok", "ok", "violated"]
+    assert [day["verdict"] for day in promised["verdicts"]] == ["ok", "ok", "violated"]
 
 
 @pytest.mark.parametrize("scene", ENDPOINTS)
