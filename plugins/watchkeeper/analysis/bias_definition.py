@@ -42,7 +42,8 @@ class BiasAttributes:
     ``inference_attribute`` a prediction is positive when the probability is strictly greater than
     ``probability_threshold``; without a ``probability_attribute`` either, there are no post-training metrics.
     ``input_columns`` are the features in order, ``output_columns`` the names of CSV output fields.
-    ``features_attribute`` is where the features stand in a JSON payload. ``label_name`` is what documents call the
+    ``features_attribute`` is where the features stand in a JSON payload. ``excluded_columns`` (names, or indices as
+    text) are no features of the model: the Flip Test leaves them out. ``label_name`` is what documents call the
     label. ``pre_training_metrics`` and ``post_training_metrics`` are those asked for, ``None`` for all.
 
     Raises
@@ -62,6 +63,7 @@ class BiasAttributes:
     input_columns: tuple[str, ...] | None = None
     output_columns: tuple[str, ...] | None = None
     features_attribute: str | None = None
+    excluded_columns: tuple[str, ...] = ()
     label_name: str = "label"
     pre_training_metrics: tuple[str, ...] | None = None
     post_training_metrics: tuple[str, ...] | None = None

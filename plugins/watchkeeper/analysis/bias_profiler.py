@@ -130,11 +130,13 @@ class BiasProfiler:
             rows = np.sort(rows[np.argpartition(hashes[rows], SAMPLE_CEILING - 1)[:SAMPLE_CEILING]])
         if not len(rows):
             return
-        chosen, codes = features[rows], frame[rows]
-        columns = [_tidy(chosen.get_column(name)) for name in features.columns]
+        excluded = {feature_named(name, features.columns) for name in self._attributes.excluded_columns}
+        chosen = features.select(name for name in features.columns if name not in excluded)[rows]
+        codes = frame[rows]
+        columns = [_tidy(chosen.get_column(name)) for name in chosen.columns]
         numbers = [_numbers(column, booleans=True) for column in columns]
         block = RowSample(
-            tuple(features.columns),
+            tuple(chosen.columns),
             hashes[rows],
             np.column_stack([values.fill_null(float("nan")).to_numpy() for values in numbers])
             if numbers

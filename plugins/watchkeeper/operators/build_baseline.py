@@ -79,6 +79,7 @@ class BuildBaselineOperator(MonitorOperator):
         self.import_constraints = import_constraints
         self.import_analysis = import_analysis
         self.use_version = use_version
+        self._run_id = ""
 
     @property
     def label(self) -> str:
@@ -87,6 +88,7 @@ class BuildBaselineOperator(MonitorOperator):
 
     def execute(self, context: "Context") -> str:
         """Return the version that is in force now: a new or an earlier one, or the same where nothing has changed."""
+        self._run_id = str(getattr(context.get("dag_run"), "run_id", "") or "")
         with failing_at_once():
             deployment = self.open_deployment()
             spec = deployment.registry.require(self.endpoint)
@@ -109,6 +111,14 @@ class BuildBaselineOperator(MonitorOperator):
                 "new": is_new,
             }
         return manifest.version
+
+    def on_kill(self) -> None:
+        """Delete the shadow endpoint of an explainability baseline, if one is there."""
+        if self.monitor == "explainability" and self._run_id:
+            from watchkeeper.operators.shadow_sweep import sweep_shadows
+
+            deployment = self.open_deployment()
+            sweep_shadows(deployment, [deployment.registry.require(self.endpoint)], self._run_id, self.log.info)
 
     def _make(self, deployment: Deployment, spec: "EndpointSpec") -> tuple["BaselineManifest", bool]:
         source = self._source(spec)

@@ -61,7 +61,9 @@ class ExplainedModel:
     def explain(
         self, rows: "pl.DataFrame", background: "Background", settings: "ShapSettings", request_format: "RequestFormat"
     ) -> "Explanation":
-        """Return the attributions of ``rows``: exact ones of a tree model's file, else by asking the model.
+        """Return the attributions of ``rows``: by asking the model, or of a tree model's file exactly.
+
+        Those of a classifier's file are of its log-odds.
 
         Raises
         ------
@@ -73,7 +75,7 @@ class ExplainedModel:
         from watchkeeper.analysis.kernel_shap import explain
 
         if self.spec.explainability.model.artefact is not None:
-            return self._tree_model.explain(rows, background, use_logit=settings.use_logit)
+            return self._tree_model.explain(rows, background)
         return explain(self._endpoint_model(request_format), rows, background, settings)
 
     @cached_property

@@ -94,6 +94,7 @@ class PublishReportOperator(MonitorOperator):
         self._publish(deployment, scope, acting, stale, summary)
         self._record(deployment, scope, results, summary)
         self._ring(context, results, acting)
+        self._sweep(deployment, scope, summary)
         for result in results:
             self.log.info(
                 "%s/%s %s: %s, %s", result.endpoint, result.variant, result.window, result.verdict, result.reason
@@ -278,6 +279,19 @@ class PublishReportOperator(MonitorOperator):
                 for result in violated[:_EVENT_ITEMS]
             ]
             events[VIOLATIONS_ALIAS].add(VIOLATIONS, extra={"period": self.period or "", "violated": items})
+
+    def _sweep(self, deployment: Deployment, scope: RunScope, summary: RunSummary) -> None:
+        """Delete what an analysis that was killed may have left behind."""
+        from watchkeeper.operators.shadow_sweep import explained_endpoints, sweep_shadows
+
+        explained = explained_endpoints(deployment) if "explainability" in self.monitors else []
+        if not explained:
+            return
+        try:
+            sweep_shadows(deployment, explained, scope.run_id, self.log.info)
+        except Exception as error:
+            self.log.exception("Shadow endpoints could not be looked for")
+            summary.faults.append(f"shadow endpoints: {type(error).__name__}: see the log of this task")
 
     def _report_uri(self, deployment: Deployment, result: "WindowResult") -> str:
         window = Window.from_name(result.window)

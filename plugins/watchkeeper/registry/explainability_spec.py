@@ -94,14 +94,19 @@ class ExplainedModelSpec(SpecModel):
 
     artefact: S3Uri | None = Field(
         default=None,
-        description="A tree model for exact TreeSHAP: XGBoost's JSON or UBJSON, LightGBM's text, or a model.tar.gz "
-        "that holds one.",
+        description="A tree model for exact TreeSHAP (of a classifier's log-odds): XGBoost's JSON or UBJSON, "
+        "LightGBM's text, or a model.tar.gz that holds one.",
         examples=["s3://example-models/churn/model.tar.gz"],
     )
     shadow: ShadowSpec | None = Field(
         default=None, description="A shadow endpoint, created for each run and always deleted."
     )
     live: LiveSpec | None = Field(default=None, description="The endpoint in service, by opt-in.")
+
+    @property
+    def is_shadow(self) -> bool:
+        """Whether a shadow endpoint is made."""
+        return self.artefact is None and self.live is None
 
     @model_validator(mode="after")
     def _one_way(self) -> "ExplainedModelSpec":
