@@ -36,8 +36,8 @@ HOUSES = Scene(
 SCENES = (HOUSES,)
 
 # Measured over prototypes, single rows and samples as background: NDCG 0.78 to 0.84 on the third day, 0.99 or
-# more on the first two. Size moves the baseline's prices by 18 thousand dollars in the mean, location by 7; on the
-# third day location moves them by 38, size by 6 to 13.
+# more on the first two. Size moves the baseline's prices by 18 thousand dollars in the mean, location by 8; on the
+# third day location moves them by 36 to 40, size by 6 to 13.
 NDCG = {"ok": (0.97, 1.0), "violated": (0.70, 0.87)}
 TOP_DRIVERS = ("size_sqft", "location")
 """Before and after."""
