@@ -3,7 +3,8 @@ configurations kept whole, refusal of duplicates, capture status.
 
 Moto answers everything else. Status is worked out from the clock when asked; only the alarms of a deployment are
 watched by a thread. An update rolls back silently, as AWS's can, if the endpoint or its new configuration has the tag
-``sandbox:update`` = ``rollback``, and with a failure reason if one of its alarms goes into ALARM.
+``sandbox:update`` = ``rollback``, and with a failure reason if one of its alarms goes into ALARM. An endpoint with the
+tag ``sandbox:create`` = ``fail`` cannot be created.
 """
 
 import importlib
@@ -24,6 +25,7 @@ from sandbox.endpoint_simulator import EndpointFacts
 from sandbox.registry_overlay import RegistryBackend
 
 ROLLBACK_TAG = {"Key": "sandbox:update", "Value": "rollback"}
+FAILURE_TAG = {"Key": "sandbox:create", "Value": "fail"}
 
 # Parts of an EndpointConfig that moto drops although AWS keeps and describes them.
 _KEPT = ("ShadowProductionVariants", "ExplainerConfig", "ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation")
@@ -137,6 +139,16 @@ class EndpointBackend(RegistryBackend):
             )
             return str(endpoint.arn)
 
+    def delete_endpoint(self, endpoint_name: str) -> None:
+        """Delete the endpoint; refused while a change of it runs."""
+        with self._changing:
+            self.settled(endpoint_name)
+            if endpoint_name in self.changes:
+                message = f'Cannot delete in-progress endpoint "{self.endpoints[endpoint_name].arn}".'
+                raise ValidationError(message=message)
+            super().delete_endpoint(endpoint_name)
+            self.deployments.pop(endpoint_name, None)
+
     def _idle(self, endpoint_name: str) -> FakeEndpoint:
         endpoint = self.settled(endpoint_name)
         if endpoint.endpoint_status != "InService":
@@ -177,6 +189,10 @@ class EndpointBackend(RegistryBackend):
                 variant.update(
                     CurrentWeight=variant["DesiredWeight"], CurrentInstanceCount=variant["DesiredInstanceCount"]
                 )
+            return
+        if change.kind == "Creating" and FAILURE_TAG in (endpoint.tags or ()):
+            endpoint.endpoint_status = "Failed"
+            endpoint.failure_reason = "The primary container for production variant did not pass the ping health check."
             return
         if change.kind == "Creating" or change.reason or config is None:
             return  # created, or rolled back: the configuration in service stays
@@ -263,7 +279,7 @@ class EndpointBackend(RegistryBackend):
         if endpoint_name not in self.endpoints:
             return None
         endpoint = self.settled(endpoint_name)
-        if endpoint.endpoint_status == "Creating":
+        if endpoint.endpoint_status in {"Creating", "Failed"}:
             return None
         change = self.changes.get(endpoint_name)
         config_name, variants = endpoint.endpoint_config_name, endpoint.production_variants

@@ -252,6 +252,21 @@ def preprocess_handler(record):
 """
 
 
+@pytest.mark.parametrize("scripted", [True, False])
+def test_our_own_requests_are_neither_rows_nor_the_preprocessors(
+    tmp_path: Path, baseline: dict[str, str], scripted: bool
+) -> None:
+    lines = [capture_line(f"{i % 50},{'red' if i % 3 else 'blue'}", "0.5", i) for i in range(200)]
+    ours = json.loads(capture_line("not,for,you", "0.5", 900))
+    ours["eventMetadata"]["inferenceId"] = "watchkeeper-attribution-a1-1"
+    lines[7:7] = [json.dumps(ours)] * 50
+    put(tmp_path, f"processing/input/{HOUR}/x.jsonl", "\n".join(lines))
+    put(tmp_path, "processing/code/p.py", PREPROCESSOR)
+    script = {"record_preprocessor_script": "/opt/ml/processing/code/p.py"} if scripted else {}
+    run(tmp_path, dataset_format=CAPTURE, **script, **baseline)
+    assert output(tmp_path, "statistics.json")["dataset"]["item_count"] == 200
+
+
 def test_lines_that_are_no_records_are_malformed_and_not_the_preprocessors_fault(
     tmp_path: Path, baseline: dict[str, str]
 ) -> None:

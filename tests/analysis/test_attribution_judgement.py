@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import polars as pl
 import pytest
 from numpy.typing import NDArray
 
@@ -173,6 +174,24 @@ def test_a_sample_that_cannot_be_judged_is_known_before_a_model_is_asked() -> No
     nothing = judge_sample(sample_of())
     assert nothing is not None
     assert nothing.verdict is Verdict.TOO_FEW
+
+
+def test_too_many_rows_that_do_not_fit_the_baseline_fail_the_window() -> None:
+    captured = [input_line(f"{'large' if number < 2 else number},2,3", f"e{number}") for number in range(8)]
+    sampled = sample_of(*captured).fitting({name: pl.Int64() for name in "abc"})
+    assert judge_sample(sampled) is None
+    found = judge_sample(sampled, AttributionRules(maximum_malformed_share=0.2))
+    assert found is not None
+    assert (found.verdict, found.reason) == (
+        Verdict.FAILED,
+        "2 of 8 sampled rows do not fit the baseline (25.0%); "
+        "most often (2): text in feature a, where the baseline has none",
+    )
+
+
+def test_labels_that_are_all_switched_off_are_no_failure() -> None:
+    found = judge_attribution(DRIFTED, BASELINE, AttributionRules(ndcg_thresholds={"label0": None}))
+    assert (found.verdict, found.reason) == (Verdict.OK, "every label is switched off in the endpoint's file")
 
 
 def test_too_many_malformed_lines_fail_the_window() -> None:

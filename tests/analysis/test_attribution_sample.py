@@ -116,8 +116,8 @@ def test_rows_with_text_for_a_number_do_not_fit_and_are_told() -> None:
     assert sorted(fitted.rows["size"]) == [0, 1, 2, 7]
     assert "odd" not in fitted.event_ids
     assert len(fitted.event_ids) == len(fitted.row_numbers) == len(fitted.inference_times) == 4
-    assert fitted.malformed.reasons == {"text in feature size, where the baseline has none": 1}
-    assert (fitted.malformed.count, fitted.row_count) == (1, 5)
+    assert fitted.misfits == {"text in feature size, where the baseline has none": 1}
+    assert (fitted.misfit_count, fitted.misfit_share, fitted.row_count) == (1, 0.2, 5)
 
 
 def test_numbers_where_the_baseline_has_text_become_text() -> None:
@@ -125,5 +125,5 @@ def test_numbers_where_the_baseline_has_text_become_text() -> None:
     assert found.rows.schema["town"] == pl.Int64
     fitted = found.fitting({"size": pl.Float64(), "town": pl.String()})
     assert sorted(fitted.rows["town"]) == ["10", "20"]
-    assert fitted.malformed.count == 0
+    assert (fitted.misfit_count, fitted.misfit_share) == (0, 0.0)
     assert len(fitted.rows) == 2

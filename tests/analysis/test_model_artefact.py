@@ -7,7 +7,6 @@ import tarfile
 import pytest
 
 from tests.analysis.tree_samples import LIGHTGBM, XGBOOST, archive, saved, trained
-from watchkeeper.analysis import model_artefact
 from watchkeeper.analysis.model_artefact import ModelKind, model_file
 from watchkeeper.errors import ModelArtefactError
 
@@ -79,7 +78,8 @@ def test_links_and_names_that_lead_out_of_the_archive_do_no_harm() -> None:
     assert model_file(buffer.getvalue(), "m").name == "outside.json"
 
 
-def test_an_archive_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_artefact, "MAXIMUM_BYTES", 1000)
-    with pytest.raises(ModelArtefactError, match="an archive of more than"):
-        model_file(archive(one__json=JSON, padding=b"0" * 1000), "m")
+def test_an_archive_that_unpacks_to_too_much_is_refused() -> None:
+    packed = archive(one__json=JSON, padding=b"0" * 1000)
+    with pytest.raises(ModelArtefactError, match="an archive of more than 1,000 bytes"):
+        model_file(packed, "m", maximum_bytes=1000)
+    assert model_file(packed, "m").data == JSON

@@ -41,6 +41,20 @@ def test_a_single_row_stands_for_a_list_of_one() -> None:
 
 
 @pytest.mark.parametrize(
+    ("baseline", "path"),
+    [
+        ({"instances": [{"features": [9, "a"]}, {"features": [11, "b"]}]}, "instances[*].features"),
+        ([{"data": {"features": [9, "a"]}, "label": 0}, {"data": {"features": [11, "b"]}}], "data.features"),
+        ([{"age": 9, "town": "a"}, {"town": "b", "age": 11}], None),
+    ],
+    ids=["document", "lines", "objects"],
+)
+def test_a_baseline_of_documents_is_read_as_the_dataset_is(baseline: object, path: str | None) -> None:
+    found = ShapSettings.from_config({"baseline": baseline}, features=path)
+    assert found.baseline == (("9", "a"), ("11", "b"))
+
+
+@pytest.mark.parametrize(
     ("config", "found"),
     [
         ({"agg_method": "mean"}, "agg_method: got 'mean'; use one of mean_abs, median, mean_sq"),
@@ -53,6 +67,7 @@ def test_a_single_row_stands_for_a_list_of_one() -> None:
         ({"baseline": "s3://bucket/rows.csv"}, "baseline: no list of rows"),
         ({"baseline": [[1, {"a": 2}]]}, "baseline: a value is neither text nor a number"),
         ({"baseline": []}, "baseline has no row"),
+        ({"baseline": {"instances": [[1]]}}, "baseline: nested JSON"),
         ({"baseline": [[1, 2], [1]]}, "baseline rows differ in length"),
         ({"baseline": [[1]], "num_clusters": 3}, "exclude each other"),
         ({"features_to_explain": "age"}, "features_to_explain: no list"),

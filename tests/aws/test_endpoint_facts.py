@@ -84,6 +84,19 @@ def test_no_capture_yet_and_unreadable_capture_are_unknown(endpoint, s3, access)
     assert read_endpoint_facts(endpoint, access, NOW).request is None
 
 
+def test_a_request_of_ours_does_not_say_what_callers_send(endpoint, s3, access):
+    line = {
+        "captureData": {"endpointInput": {"mode": "INPUT", "data": "1,2", "encoding": "CSV"}},
+        "eventMetadata": {"eventId": "e", "inferenceId": "watchkeeper-attribution-a1-1"},
+    }
+    ours = json.dumps(line)
+    line["captureData"]["endpointInput"]["data"] = "1,2,3"
+    line["eventMetadata"]["inferenceId"] = "theirs"
+    key = f"capture/flights-delay/AllTraffic/{NOW:%Y/%m/%d/%H}/00-00-000-x.jsonl"
+    s3.put_object(Bucket=BUCKET, Key=key, Body=f"{ours}\n{json.dumps(line)}\n{ours}\n")
+    assert read_endpoint_facts(endpoint, access, NOW).request.column_count == 3
+
+
 def test_no_such_endpoint(access):
     with pytest.raises(EndpointStateError, match="knows no such endpoint"):
         read_endpoint_facts("nobody", access, NOW)

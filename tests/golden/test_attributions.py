@@ -39,8 +39,8 @@ FILES = (
 )
 # The three runs of Clarify on the adult data; the last names its label after a score.
 ADULT = (FILES[0], FILES[1], FILES[3])
-# Large attributions agree within 2 %. Clarify's small ones lie up to 0.0012 above Shapley's values, which for 14 features
-# can be enumerated: noise of its 100 coalitions, of which absolute values make a bias. Ours is another draw.
+# Large attributions agree within 2 %. Clarify's small ones lie up to 0.0012 above Shapley's values, which can be
+# enumerated for 14 features: noise of its 100 coalitions, of which absolute values make a bias. Ours is another draw.
 RELATIVE, ABSOLUTE = 0.02, 0.0012
 
 
@@ -82,9 +82,7 @@ def explanation(real_data: Path, config: dict[str, Any]) -> Explanation:
     def model(asked: pl.DataFrame) -> NDArray[np.float64]:
         return 1.0 / (1.0 + np.exp(-(asked.to_numpy().astype(np.float64) @ weights + bias)))
 
-    shap = config["methods"]["shap"]
-    stated = reader.rows(Payload(json.dumps(shap["baseline"]), "JSON"))
-    settings = ShapSettings.from_config({**shap, "baseline": [[float(cell or 0) for cell in row] for row in stated]})
+    settings = ShapSettings.from_config(config["methods"]["shap"], features=config["features"])
     return explain(model, rows, background_of(settings, rows), settings)
 
 

@@ -1,4 +1,4 @@
-"""Attributions in Airflow: a model whose top driver changes is flagged, through a shadow endpoint that is gone after."""
+"""Attributions in Airflow: a top driver that changes is flagged, through a shadow endpoint that is gone after."""
 
 import json
 import random

@@ -97,6 +97,29 @@ def test_a_model_answers_in_the_content_type_of_the_question(replayed: Replayed)
     assert [set(json.loads(line)) for line in lines] == [{"predicted_quantity"}] * 2
 
 
+def test_a_json_request_may_hold_many_records_by_name_or_by_position(replayed: Replayed) -> None:
+    runtime = replayed.sandbox.client("sagemaker-runtime")
+
+    def ask(document: object, content_type: str = "application/json") -> str:
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        answer = runtime.invoke_endpoint(EndpointName="order-quantity", ContentType=content_type, Body=body)
+        return answer["Body"].read().decode()
+
+    bulk = ORDER | {"unit_price": 0.1}
+    alone = [json.loads(ask(record))["predicted_quantity"] for record in (ORDER, bulk)]
+    assert alone[0] != alone[1]
+    assert [answer["predicted_quantity"] for answer in json.loads(ask([ORDER, bulk]))] == alone
+    for records in ([ORDER, bulk], [{"features": list(ORDER.values())}, {"features": bulk}]):
+        answers = json.loads(ask({"instances": records}))["predictions"]
+        assert [answer["score"] for answer in answers] == alone
+    lines = b"".join(json.dumps({"features": list(record.values())}).encode() + b"\n" for record in (ORDER, bulk))
+    answers = [json.loads(line) for line in ask(lines, "application/jsonlines").splitlines()]
+    assert [answer["predicted_quantity"] for answer in answers] == alone
+    for broken in ({"instances": []}, {"instances": [[1, 2]]}, [1], "x"):
+        with pytest.raises(ClientError, match=r"ModelError.*400"):
+            ask(broken)
+
+
 def test_an_invocation_is_captured_as_the_configuration_says(own: OwnEndpoint) -> None:
     answer = own.invoke(FLIGHT, InferenceId="flight-7", CustomAttributes="trace=7")
     assert answer["InvokedProductionVariant"] == "A"

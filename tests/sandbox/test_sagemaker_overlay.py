@@ -3,7 +3,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from tests.sandbox_process import SandboxProcess
 
@@ -163,6 +163,36 @@ def test_a_configuration_is_kept_whole(endpoint: Endpoint) -> None:
     assert {name: described[name] for name in parts} == parts
     endpoint.update(second)
     assert [v["VariantName"] for v in endpoint.wait()["ShadowProductionVariants"]] == ["Shadow"]
+
+
+def test_an_endpoint_is_deleted_only_while_nothing_changes_it(sandbox: SandboxProcess) -> None:
+    endpoint = Endpoint(sandbox)
+    with pytest.raises(ClientError, match=r"ValidationException.*Cannot delete in-progress endpoint"):
+        endpoint.sagemaker.delete_endpoint(EndpointName=endpoint.name)
+    endpoint.wait()
+    endpoint.sagemaker.delete_endpoint(EndpointName=endpoint.name)
+    with pytest.raises(ClientError, match="Could not find endpoint"):
+        endpoint.describe()
+    # The name is free, and nothing of the old endpoint is left.
+    endpoint.sagemaker.create_endpoint(EndpointName=endpoint.name, EndpointConfigName=f"{endpoint.name}-first")
+    assert endpoint.wait()["EndpointStatus"] == "InService"
+
+
+def test_an_endpoint_can_fail_to_start(endpoint: Endpoint) -> None:
+    name = f"{endpoint.name}-fails"
+    tags = [{"Key": "sandbox:create", "Value": "fail"}]
+    endpoint.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=f"{endpoint.name}-first", Tags=tags)
+    with pytest.raises(WaiterError):
+        endpoint.sagemaker.get_waiter("endpoint_in_service").wait(
+            EndpointName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+        )
+    described = endpoint.sagemaker.describe_endpoint(EndpointName=name)
+    assert described["EndpointStatus"] == "Failed"
+    assert "ping health check" in described["FailureReason"]
+    runtime = endpoint.sandbox.client("sagemaker-runtime")
+    with pytest.raises(ClientError, match="not found"):
+        runtime.invoke_endpoint(EndpointName=name, ContentType="text/csv", Body=b"1")
+    endpoint.sagemaker.delete_endpoint(EndpointName=name)
 
 
 def test_a_name_that_is_taken_is_refused(endpoint: Endpoint) -> None:

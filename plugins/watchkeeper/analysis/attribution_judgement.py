@@ -60,8 +60,8 @@ class AttributionJudgement:
 def judge_sample(sampled: SampledRows, rules: AttributionRules | None = None) -> AttributionJudgement | None:
     """Return the verdict of a sample that cannot be judged, before a model is asked; ``None`` where it can be.
 
-    In this order: too many malformed lines, or nothing else → ``failed``; fewer rows than ``minimum_rows``, or than
-    features in the ``exact`` dialect → ``too_few``.
+    In this order: too many malformed lines or rows that do not fit the baseline, or nothing else → ``failed``; fewer
+    rows than ``minimum_rows``, or than features in the ``exact`` dialect → ``too_few``.
     """
     rules = rules or AttributionRules()
     rows, malformed = len(sampled.rows), sampled.malformed
@@ -71,6 +71,13 @@ def judge_sample(sampled: SampledRows, rules: AttributionRules | None = None) ->
         text = (
             f"{malformed.count} of {sampled.line_count} captured lines are malformed "
             f"({sampled.malformed_share:.1%}, {limit}); most often ({count}): {reason}"
+        )
+        return AttributionJudgement(Verdict.FAILED, text)
+    if sampled.misfit_count and (not rows or sampled.misfit_share > rules.maximum_malformed_share):
+        reason, count = max(sampled.misfits.items(), key=lambda item: item[1])
+        text = (
+            f"{sampled.misfit_count} of {rows + sampled.misfit_count} sampled rows do not fit the baseline "
+            f"({sampled.misfit_share:.1%}); most often ({count}): {reason}"
         )
         return AttributionJudgement(Verdict.FAILED, text)
     if rows < rules.minimum_rows or not rows:
@@ -91,9 +98,9 @@ def judge_attribution(
     """Return the verdict of a window's attributions, each of the baseline's labels judged.
 
     ``explanation``, that of which ``report`` is the summary, has the rows for the ``exact`` dialect's interval; without
-    it the report is taken at its word. In this order: no label of the baseline, or none that can be judged →
-    ``failed``; else ``violated`` or ``ok``. A report with one label is the baseline's one label, whatever it is
-    called: Clarify has named labels after a score.
+    it the report is taken at its word. None of the baseline's labels can be judged → ``failed``; else ``violated`` or
+    ``ok``. A report with one label is the baseline's one label, whatever it is called: Clarify has named labels after
+    a score.
     """
     rules = rules or AttributionRules()
     pairs = _pairs(report, baseline)
@@ -206,4 +213,6 @@ def _verdict(findings: list[Finding]) -> tuple[Verdict, str]:
         return Verdict.VIOLATED, f"{head}{worst.feature}: {worst.reason}"
     if evaluated:
         return Verdict.OK, f"{evaluated[0].feature}: {evaluated[0].reason}"
+    if all(finding.limit is None for finding in findings):
+        return Verdict.OK, "every label is switched off in the endpoint's file"
     return Verdict.FAILED, f"no label could be judged; {findings[0].feature}: {findings[0].reason}"

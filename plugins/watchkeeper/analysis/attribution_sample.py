@@ -41,7 +41,8 @@ class SampledRows:
 
     ``rows`` hold the features, numbers and booleans as such where all of a column are. The other columns have an entry
     for each row; ``row_numbers`` count the rows of one event from 0. ``row_count`` is that of the whole window,
-    ``line_count`` counts its lines, `malformed` those that could not be read.
+    ``line_count`` counts its lines, ``malformed`` those that could not be read. ``misfits`` counts sampled rows that
+    were left out by `fitting`, by reason.
     """
 
     rows: pl.DataFrame
@@ -52,19 +53,26 @@ class SampledRows:
     row_count: int = 0
     line_count: int = 0
     malformed: MalformedLines = field(default_factory=MalformedLines)
+    misfit_count: int = 0
+    misfits: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def malformed_share(self) -> float:
         """Share of the lines that could not be read; 0 for no lines."""
         return self.malformed.count / self.line_count if self.line_count else 0.0
 
+    @property
+    def misfit_share(self) -> float:
+        """Share of the sampled rows that do not fit the baseline; 0 for no rows."""
+        return self.misfit_count / (len(self.rows) + self.misfit_count) if self.misfit_count else 0.0
+
     def fitting(self, schema: Mapping[str, pl.DataType]) -> "SampledRows":
         """Return the sample without rows that hold text where ``schema``, the background's, has numbers.
 
-        They count as malformed. A model was never asked about such rows while its baseline was made.
+        A model was never asked about such rows while its baseline was made. Numbers where it has text become text.
         """
         fits = np.ones(len(self.rows), np.bool_)
-        reasons = dict(self.malformed.reasons)
+        misfits: dict[str, int] = {}
         columns = []
         for series in self.rows.get_columns():
             kind = schema.get(series.name, series.dtype)
@@ -75,9 +83,8 @@ class SampledRows:
             odd = (columns[-1].is_null() & series.is_not_null()).to_numpy()
             fits &= ~odd
             if odd.any():
-                reasons[f"text in feature {series.name}, where the baseline has none"] = int(odd.sum())
+                misfits[f"text in feature {series.name}, where the baseline has none"] = int(odd.sum())
         kept = np.flatnonzero(fits).tolist()
-        dropped = len(fits) - len(kept)
         return replace(
             self,
             rows=pl.DataFrame(columns)[kept],
@@ -85,7 +92,8 @@ class SampledRows:
             row_numbers=tuple(self.row_numbers[place] for place in kept),
             inference_ids=tuple(self.inference_ids[place] for place in kept),
             inference_times=tuple(self.inference_times[place] for place in kept),
-            malformed=replace(self.malformed, count=self.malformed.count + dropped, reasons=reasons),
+            misfit_count=len(fits) - len(kept),
+            misfits=misfits,
         )
 
 

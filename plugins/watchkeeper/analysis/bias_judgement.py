@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from watchkeeper.analysis.bias_finding import BiasFinding, bias_finding
 from watchkeeper.analysis.bias_metrics import distance_from_neutral, neutral_value
@@ -25,8 +25,8 @@ class BiasRules:
 
     ``minimum_group_rows`` holds for a facet's value and for all others. ``thresholds`` are allowed distances from a
     metric's neutral value (0; 1 for DI, whose distance is 1 minus the smaller share by the larger); they are taken at
-    their word, and ``None`` switches a metric off. ``confidence`` is that of the bootstrap interval, ``tolerance`` is
-    added to the baseline's distance; both are of the ``exact`` dialect.
+    their word, and ``None`` switches a metric off. ``confidence`` is that of all bootstrap intervals together,
+    ``tolerance`` is added to the baseline's distance; both are of the ``exact`` dialect.
     """
 
     dialect: Dialect = Dialect.EXACT
@@ -88,7 +88,7 @@ def judge_bias_state(state: BiasState, baseline: BiasReport, rules: BiasRules | 
     fault = _fault(state, groups)
     if fault:
         return BiasJudgement(Verdict.FAILED, fault, (), report)
-    findings = tuple(evaluate_bias(groups, report, baseline, rules))
+    findings = tuple(evaluate_bias(groups, report, baseline, for_each_check(rules, report)))
     evaluated = sum(finding.outcome is not Outcome.NOT_EVALUATED for finding in findings)
     if not evaluated:
         reason = f"no check could be evaluated: {findings[0].reason}" if findings else "no metric is asked for"
@@ -98,6 +98,16 @@ def judge_bias_state(state: BiasState, baseline: BiasReport, rules: BiasRules | 
         reason = f"{len(violated)} of {evaluated} checks violated; worst: {violated[0].feature}, {violated[0].check}"
         return BiasJudgement(Verdict.VIOLATED, reason, findings, report)
     return BiasJudgement(Verdict.OK, f"{evaluated} checks satisfied", findings, report)
+
+
+def for_each_check(rules: BiasRules, report: BiasReport) -> BiasRules:
+    """Return rules whose confidence is that of each interval, so that all of a report together have the given one.
+
+    A window has dozens of metrics: at 95 % each, one in twenty would be violated by chance alone. The share that may
+    be wrong is divided among them (Bonferroni 1936).
+    """
+    count = sum(len(entry.metrics) for stage in report.stages for entries in stage.facets.values() for entry in entries)
+    return replace(rules, confidence=1 - (1 - rules.confidence) / max(count, 1))
 
 
 def _fault(state: BiasState, groups: list[FacetGroup]) -> str | None:

@@ -94,13 +94,13 @@ def _same(left: str, right: str) -> bool:
 def label_reading(state: BiasState, known: str | None = None) -> Reading:
     """Return how labels are read: as ``known`` (a baseline's text) is, else by Clarify's rule.
 
-    Where that leaves no positive label and prediction, but the other reading does not, the other one holds: Clarify
-    takes an integer label of a few rows for continuous.
+    Where nothing is above the threshold but something equal to it, the value counts: Clarify takes the integers of a
+    few rows for continuous, and then finds no positive label.
     """
     values = state.attributes.label_values_or_threshold
     seen = 0
     for (_, _, label, prediction), _count in _cells(state):
-        seen |= label | prediction
+        seen |= label | (prediction if state.attributes.inference_attribute is not None else 0)
     return _reading(values, state.label, seen, known)
 
 
@@ -116,8 +116,8 @@ def _reading(values: tuple[Value, ...], column: ColumnReading, seen: int, known:
     if threshold is None:
         return Reading(IS_VALUE, ",".join(map(str, values)))
     continuous = column.is_continuous if known is None else is_interval(known)
-    if known is None and not seen & (IS_ABOVE if continuous else IS_VALUE) and seen:
-        continuous = not continuous
+    if known is None and seen == IS_VALUE:
+        continuous = False
     if continuous:
         return Reading(IS_ABOVE, interval_text(threshold, column))
     return Reading(IS_VALUE, str(values[0]))

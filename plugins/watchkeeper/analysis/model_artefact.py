@@ -37,10 +37,10 @@ class ModelFile:
     data: bytes
 
 
-def model_file(artefact: bytes, name: str) -> ModelFile:
+def model_file(artefact: bytes, name: str, *, maximum_bytes: int = MAXIMUM_BYTES) -> ModelFile:
     """Return the model in ``artefact``; of an archive, files of other kinds are passed over.
 
-    Nothing is written to disk, links are not followed, and an archive may unpack to `MAXIMUM_BYTES`.
+    Nothing is written to disk, links are not followed, and an archive may unpack to ``maximum_bytes``.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def model_file(artefact: bytes, name: str) -> ModelFile:
         when there is no model or more than one; for a pickle, which could run any code when it is read, and for
         XGBoost's old binary format: with what to save instead.
     """
-    found = _archived(artefact, name) if artefact.startswith(_GZIP) else _known(name, artefact)
+    found = _archived(artefact, name, maximum_bytes) if artefact.startswith(_GZIP) else _known(name, artefact)
     readable = [file for file in found if file.kind not in {ModelKind.PICKLE, ModelKind.OLD_XGBOOST}]
     if len(readable) == 1:
         return readable[0]
@@ -84,7 +84,7 @@ def _kind_of(data: bytes) -> ModelKind | None:
     return ModelKind.XGBOOST_JSON if head.startswith(b"{") and b'"learner"' in data else None
 
 
-def _archived(artefact: bytes, name: str) -> list[ModelFile]:
+def _archived(artefact: bytes, name: str, maximum_bytes: int) -> list[ModelFile]:
     found = []
     size = 0
     try:
@@ -93,8 +93,8 @@ def _archived(artefact: bytes, name: str) -> list[ModelFile]:
                 if not member.isfile():
                     continue
                 size += member.size
-                if size > MAXIMUM_BYTES:
-                    text = f"an archive of more than {MAXIMUM_BYTES // 1024**2:,} MiB"
+                if size > maximum_bytes:
+                    text = f"an archive of more than {maximum_bytes:,} bytes"
                     raise ModelArtefactError(name, text, "Leave only the model in it")
                 content = archive.extractfile(member)
                 found += _known(PurePosixPath(member.name).name, content.read() if content else b"")

@@ -1,10 +1,13 @@
 """How a model's attributions are computed and summed up: Clarify's ``methods.shap``."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from watchkeeper.analysis.capture_records import Payload
+from watchkeeper.analysis.feature_rows import FeatureReader
 from watchkeeper.errors import DocumentError
 
 Cell = str | int | float | bool | None
@@ -25,7 +28,7 @@ class ShapSettings:
 
     A row's attributions say how it comes to another prediction than a *background*: the ``baseline`` rows, or as many
     prototypes of the data as ``num_clusters`` says, found by k-means and weighted by the rows that each stands for.
-    Without either, Clarify chooses the number of clusters; here it is `DEFAULT_CLUSTERS`.
+    Without either, Clarify chooses how many prototypes; here it is one, `DEFAULT_CLUSTERS`.
 
     ``num_samples`` is how many coalitions of features are tried for each row; ``None`` is Clarify's and shap's own
     min(2·features + 2048, 2^features - 2). Where that is all there are (up to 11 features), the result is exact.
@@ -72,11 +75,13 @@ class ShapSettings:
         return faults
 
     @classmethod
-    def from_config(cls, shap: Mapping[str, Any], source: str = "methods.shap") -> "ShapSettings":
+    def from_config(
+        cls, shap: Mapping[str, Any], source: str = "methods.shap", *, features: str | None = None
+    ) -> "ShapSettings":
         """Return the settings of ``methods.shap`` in an analysis_config.json.
 
-        ``baseline`` must be rows: lists of values, as `read_clarify_config` leaves them. Options for text and images,
-        and ``save_local_shap_values``' company that only says where files go, are ignored.
+        ``baseline`` may be rows, or JSON documents as the dataset has them; ``features`` is then the configuration's
+        own, the JSONPath to a document's features. Options for text and images are ignored, and where files go.
 
         Raises
         ------
@@ -84,11 +89,11 @@ class ShapSettings:
             with every fault, where an option has another type or the options contradict each other.
         """
         faults: list[str] = []
-        found = {key: value for key, value in shap.items() if key in _READERS and value is not None}
+        found = {key: value for key, value in shap.items() if key in {"baseline", *_READERS} and value is not None}
         values: dict[str, Any] = {}
         for key, value in found.items():
             try:
-                values[key] = _READERS[key](value)
+                values[key] = _baseline(value, features) if key == "baseline" else _READERS[key](value)
             except ValueError as error:
                 faults.append(f"{key}: {error}")
         if not faults:
@@ -124,8 +129,13 @@ def _aggregation(value: object) -> Aggregation:
     return Aggregation(str(value))
 
 
-def _rows(value: object) -> tuple[BaselineRow, ...]:
-    # One row may stand for itself: Clarify takes [1, 2] for [[1, 2]].
+def _baseline(value: object, features: str | None) -> tuple[BaselineRow, ...]:
+    documents = value if isinstance(value, list) and all(isinstance(item, dict) for item in value) else [value]
+    if value and all(isinstance(document, dict) for document in documents):
+        reader = FeatureReader(path=features)
+        payloads = [Payload(json.dumps(document), "JSON") for document in documents]
+        return tuple(tuple(row) for payload in payloads for row in reader.rows(payload))
+    # One row may stand for itself: [1, 2] for [[1, 2]].
     rows = [value] if isinstance(value, list) and value and not isinstance(value[0], list) else value
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
         message = "no list of rows; give rows of feature values, each a list, and no label"
@@ -144,7 +154,6 @@ def _features(value: object) -> tuple[str | int, ...]:
 
 
 _READERS = {
-    "baseline": _rows,
     "num_clusters": _whole,
     "num_samples": _whole,
     "agg_method": _aggregation,

@@ -8,13 +8,14 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self
 
 from watchkeeper.aws.endpoint_removal import remove_endpoint
-from watchkeeper.aws.service_failure import permission_named
+from watchkeeper.aws.service_failure import error_code, permission_named
 from watchkeeper.aws.serving_model import ServingModel, describe_endpoint, is_known_already, is_unknown, serving_model
 from watchkeeper.errors import EndpointStateError, PermissionMissingError
 
@@ -30,6 +31,7 @@ LEFT_BEHIND_AFTER = timedelta(hours=6)
 _NAME_LIMIT = 63
 _DIGEST_LENGTH = 12
 _TELL_SECONDS = 60.0
+_FIRST_POLL_SECONDS = 1.0
 _UNDER_WAY = frozenset({"Creating", "Updating", "SystemUpdating"})
 
 Tell = Callable[[str], object]
@@ -144,6 +146,11 @@ class ShadowEndpoint:
         """The name to invoke."""
         return self.plan.name
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed before the block's end: what still asks it may stop."""
+        return self._is_closed
+
     def __enter__(self) -> Self:
         try:
             self._create()
@@ -196,15 +203,25 @@ class ShadowEndpoint:
     # ---- creation
 
     def _create(self) -> None:
+        name = self.plan.name
+        tags = [{"Key": key, "Value": value} for key, value in self.plan.tags.items()]
+        self._is_asked = True
+        status = self._clear_remains()
+        with _refusals_told(name):
+            self._put_config(tags)
+            if status is None:
+                self._refuse_if_closed()
+                self._request(EndpointName=name, EndpointConfigName=name, Tags=tags)
+        made = "is being made" if status is None else f"was made by an earlier try and is {status}"
+        self.tell(f"Shadow endpoint {name} {made}, for model {self.plan.model_name}")
+
+    def _put_config(self, tags: list[dict[str, str]]) -> None:
         from botocore.exceptions import ClientError
 
         name = self.plan.name
-        tags = [{"Key": key, "Value": value} for key, value in self.plan.tags.items()]
         config: dict[str, Any] = {"EndpointConfigName": name, "ProductionVariants": [self.plan.variant], "Tags": tags}
         if self.plan.kms_key_id:
             config["KmsKeyId"] = self.plan.kms_key_id
-        self._is_asked = True
-        status = self._clear_remains()
         try:
             with permission_named("sagemaker", f"endpoint-config/{name}"):
                 self.client.create_endpoint_config(**config)
@@ -212,11 +229,6 @@ class ShadowEndpoint:
             # An earlier try's: its name holds the digest of its content.
             if not is_known_already(error):
                 raise
-        if status is None:
-            self._refuse_if_closed()
-            self._request(EndpointName=name, EndpointConfigName=name, Tags=tags)
-        made = "is being made" if status is None else f"was made by an earlier try and is {status}"
-        self.tell(f"Shadow endpoint {name} {made}, for model {self.plan.model_name}")
 
     def _request(self, **endpoint: Any) -> None:
         from botocore.exceptions import ClientError
@@ -257,7 +269,9 @@ class ShadowEndpoint:
             if described is None or status not in _UNDER_WAY:
                 reason = (described or {}).get("FailureReason") or f"it is {status}"
                 remedy = "See whether the model starts there, and the account's quota of instances for endpoints."
-                raise EndpointStateError(self.plan.name, f"the shadow endpoint did not start: {reason}", remedy)
+                raise EndpointStateError(
+                    self.plan.name, f"the shadow endpoint did not start: {reason.rstrip('.')}", remedy
+                )
             if now - told >= _TELL_SECONDS:
                 told = now
                 self.tell(f"Shadow endpoint {self.plan.name} is {status} since {now - began:.0f} seconds")
@@ -265,15 +279,32 @@ class ShadowEndpoint:
         raise EndpointStateError(self.plan.name, found, "Allow it more time, or see why its model starts so slowly.")
 
     def _polls(self, seconds: float) -> Iterator[float]:
-        """Yield the clock's time, then sleep, until so many seconds are over."""
-        deadline = self.clock() + seconds
+        """Yield the clock's time, then sleep, a second first and then longer, until so many seconds are over."""
+        deadline, pause = self.clock() + seconds, min(_FIRST_POLL_SECONDS, self.poll_seconds)
         while (now := self.clock()) < deadline:
             yield now
-            self.sleep(self.poll_seconds)
+            self.sleep(pause)
+            pause = min(2 * pause, self.poll_seconds)
 
     def _refuse_if_closed(self) -> None:
         if self._is_closed:
             raise EndpointStateError(self.plan.name, "the shadow endpoint was closed", "The task was killed.")
+
+
+@contextmanager
+def _refusals_told(name: str) -> Iterator[None]:
+    """Turn what SageMaker will not make, for lack of a model or of quota, into EndpointStateError with its words."""
+    from botocore.exceptions import ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        code = error_code(error)
+        if not code.startswith("Validation") and code != "ResourceLimitExceeded":
+            raise
+        found = f"SageMaker made no shadow endpoint: {error.response['Error'].get('Message', code).rstrip('.')}"
+        remedy = "Correct the model or what it runs on, or have the account's quota for endpoints raised."
+        raise EndpointStateError(name, found, remedy) from error
 
 
 def delete_shadow_endpoints(

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from watchkeeper.analysis.attribution_judgement import AttributionRules
+from watchkeeper.analysis.attribution_page import attribution_page
 from watchkeeper.analysis.attribution_report import encode_attribution_report
 from watchkeeper.analysis.attribution_violations import encode_attribution_violations
 from watchkeeper.analysis.constraint_evaluation import Dialect
@@ -10,10 +11,11 @@ from watchkeeper.analysis.feature_rows import FeatureReader
 from watchkeeper.analysis.model_payload import RequestFormat
 from watchkeeper.analysis.shap_settings import Aggregation, ShapSettings
 from watchkeeper.aws.window_result import with_fields
-from watchkeeper.operators.window_judgement import finding_fields
+from watchkeeper.operators.window_judgement import finding_fields, page_facts
 
 if TYPE_CHECKING:
     from watchkeeper.analysis.attribution_judgement import AttributionJudgement
+    from watchkeeper.analysis.attribution_report import AttributionReport
     from watchkeeper.aws.window_result import WindowResult
     from watchkeeper.registry.endpoint_spec import EndpointSpec
 
@@ -92,10 +94,15 @@ def attribution_result(draft: "WindowResult", judgement: "AttributionJudgement")
     )
 
 
-def attribution_documents(judgement: "AttributionJudgement") -> dict[str, bytes]:
-    """Return Clarify's documents of the window; none where no row was explained."""
+def attribution_documents(
+    result: "WindowResult", judgement: "AttributionJudgement", baseline: "AttributionReport"
+) -> dict[str, bytes]:
+    """Return Clarify's documents of the window and its page; none where no row was explained."""
     if judgement.report is None:
         return {}
     violations = encode_attribution_violations(judgement.findings)
-    documents = {"analysis.json": encode_attribution_report(judgement.report)}
+    documents = {
+        "analysis.json": encode_attribution_report(judgement.report),
+        "report.html": attribution_page(judgement.report, baseline, judgement.findings, page_facts(result)),
+    }
     return documents | ({"constraint_violations.json": violations} if violations else {})

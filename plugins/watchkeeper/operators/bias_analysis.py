@@ -61,8 +61,10 @@ class BiasAnalysis(LabelledAnalysis[BiasProfile]):
         self, draft: "WindowResult", profile: BiasProfile, chosen: "ChosenBaseline"
     ) -> tuple["WindowResult", Mapping[str, bytes]]:
         """Return the result and Clarify's documents."""
-        judgement = judge_bias(profile, self._baseline(chosen.version), bias_rules(self.spec))
-        return bias_result(draft, judgement), bias_documents(judgement)
+        baseline, rules = self._baseline(chosen.version), bias_rules(self.spec)
+        judgement = judge_bias(profile, baseline, rules)
+        result = bias_result(draft, judgement)
+        return result, bias_documents(result, judgement, profile.state, baseline, rules)
 
     def _baseline(self, version: str) -> BiasReport:
         if version not in self._baselines:

@@ -4,15 +4,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from watchkeeper.analysis.bias_definition import BiasAttributes, Facet
-from watchkeeper.analysis.bias_judgement import BiasRules
-from watchkeeper.analysis.bias_report import encode_bias_report
+from watchkeeper.analysis.bias_judgement import BiasRules, for_each_check
+from watchkeeper.analysis.bias_page import bias_page
+from watchkeeper.analysis.bias_report import BiasReport, encode_bias_report, groups_of
 from watchkeeper.analysis.bias_violations import encode_bias_violations
+from watchkeeper.analysis.clarify_config import read_clarify_config
 from watchkeeper.analysis.constraint_evaluation import Dialect
 from watchkeeper.aws.window_result import with_fields
-from watchkeeper.operators.window_judgement import finding_fields
+from watchkeeper.operators.window_judgement import finding_fields, page_facts
 
 if TYPE_CHECKING:
     from watchkeeper.analysis.bias_judgement import BiasJudgement
+    from watchkeeper.analysis.bias_state import BiasState
     from watchkeeper.aws.window_result import WindowResult
     from watchkeeper.registry.baseline_spec import BiasBaselineSpec
     from watchkeeper.registry.endpoint_spec import EndpointSpec
@@ -39,8 +42,6 @@ def bias_attributes(spec: "EndpointSpec") -> BiasAttributes:
     }
     known = {name: value for name, value in given.items() if value not in (None, ())}
     if isinstance(bias.analysis_config, dict):
-        from watchkeeper.analysis.clarify_config import read_clarify_config
-
         source = f"{spec.registry_id}: monitors.bias.analysis_config"
         return read_clarify_config(bias.analysis_config, source).bias_attributes(**known)
     return BiasAttributes(**{**_as_model_quality(spec, known), **known})
@@ -103,10 +104,21 @@ def bias_result(draft: "WindowResult", judgement: "BiasJudgement") -> "WindowRes
     )
 
 
-def bias_documents(judgement: "BiasJudgement") -> dict[str, bytes]:
-    """Return Clarify's documents of the window; none where no row was judged."""
-    if judgement.report is None:
+def bias_documents(
+    result: "WindowResult",
+    judgement: "BiasJudgement",
+    state: "BiasState | None",
+    baseline: BiasReport,
+    rules: BiasRules,
+) -> dict[str, bytes]:
+    """Return Clarify's documents of the window and its page; none where no row was judged."""
+    if judgement.report is None or state is None:
         return {}
     violations = encode_bias_violations(judgement.findings)
-    documents = {"analysis.json": encode_bias_report(judgement.report)}
+    groups, _ = groups_of(state, baseline)
+    facts, rules = page_facts(result), for_each_check(rules, judgement.report)
+    documents = {
+        "analysis.json": encode_bias_report(judgement.report),
+        "report.html": bias_page(judgement.report, baseline, judgement.findings, facts, rules=rules, groups=groups),
+    }
     return documents | ({"constraint_violations.json": violations} if violations else {})

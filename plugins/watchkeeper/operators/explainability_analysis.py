@@ -95,7 +95,8 @@ class ExplainabilityAnalysis(EndpointAnalysis):
             **self._configuration(variant, window),
         )
         result = with_fields(result, digest=self._digest(draft, result))
-        written = reports.write_result(result, attribution_documents(judgement), window, known)
+        documents = attribution_documents(result, judgement, baseline.report)
+        written = reports.write_result(result, documents, window, known)
         self.tell(
             f"{variant}, {window}: {written.verdict} ({written.reason}); {len(sampled.rows)} of {sampled.row_count} "
             f"rows explained, baseline {chosen.version}, revision {written.revision}"

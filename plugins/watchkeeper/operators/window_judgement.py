@@ -13,12 +13,14 @@ from watchkeeper.analysis.constraint_set import ConstraintSet, encode_constraint
 from watchkeeper.analysis.constraint_suggestion import suggest_constraints
 from watchkeeper.analysis.dataset_statistics import encode_statistics
 from watchkeeper.analysis.feature_metrics import drift_distances
-from watchkeeper.analysis.finding import Finding, Outcome, worst_first
+from watchkeeper.analysis.finding import Finding, Outcome, Verdict, worst_first
 from watchkeeper.analysis.judgement import Judgement, JudgementRules
 from watchkeeper.analysis.violation_report import encode_violations
 from watchkeeper.aws.window_result import FindingRecord, WindowResult, with_fields
+from watchkeeper.registry.capture_window import Window
 
 if TYPE_CHECKING:
+    from watchkeeper.analysis.report_page import PageFacts
     from watchkeeper.registry.endpoint_spec import EndpointSpec
 
 
@@ -104,6 +106,32 @@ def result_documents(judgement: Judgement) -> dict[str, bytes]:
     }
     violations = encode_violations(judgement.findings)
     return documents | ({"constraint_violations.json": violations} if violations else {})
+
+
+def page_facts(result: WindowResult) -> "PageFacts":
+    """Return what the head of a result's page says."""
+    from watchkeeper.analysis.report_page import PageFacts
+
+    window = Window.from_name(result.window)
+    notes = (
+        ("Period", result.period),
+        ("Dialect", result.dialect),
+        ("Owner", result.owner),
+        ("Model version", result.model_version),
+        ("Baseline", result.baseline_note),
+        ("Analyzed at", result.analyzed_at),
+    )
+    return PageFacts(
+        endpoint=result.endpoint,
+        variant=result.variant,
+        window=(window.start, window.end),
+        verdict=Verdict(result.verdict),
+        reason=result.reason,
+        row_count=result.row_count,
+        baseline_version=result.baseline_version,
+        notes=tuple((name, text) for name, text in notes if text),
+        footnote=f"Made by Watchkeeper {result.code_version}.",
+    )
 
 
 def code_version() -> str:

@@ -119,7 +119,8 @@ class BiasSpec(SpecModel):
     )
     confidence: Confidence = Field(
         default=0.95,
-        description="Of the bootstrap interval that must lie beyond the baseline's distance (exact only).",
+        description="Of all bootstrap intervals of a window together; a metric is violated where its interval lies "
+        "beyond the baseline's distance (exact only).",
         examples=[0.95],
     )
     tolerance: Distance = Field(
