@@ -1,4 +1,4 @@
-"""The sandbox's command line: ``python -m sandbox serve | deploy | replay | labels | expected``."""
+"""The sandbox's command line: ``python -m sandbox serve | deploy | replay | succeed | labels | expected``."""
 
 import argparse
 import json
@@ -43,6 +43,10 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--live", type=int, default=20, help="invocations over HTTP per endpoint afterwards, now")
     replay.set_defaults(run=_replay)
 
+    succeed = commands.add_parser("succeed", help="bring the scene's second model into service")
+    _common(succeed)
+    succeed.set_defaults(run=_succeed)
+
     labels = commands.add_parser("labels", help="deliver the ground truth that was collected up to a moment")
     _common(labels)
     labels.add_argument("--until", type=_moment, default=None, help="ISO 8601 (default: now)")
@@ -56,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _story(parser: argparse.ArgumentParser) -> None:
-    stories = ("data_quality", "retrain")
+    stories = ("data_quality", "retrain", "attribution", "bias")
     parser.add_argument("--scene", choices=stories, default=stories[0], help="the demo's scene (default: %(default)s)")
 
 
@@ -109,6 +113,13 @@ def _replay(options: argparse.Namespace) -> int:
     return _print(options, summary)
 
 
+def _succeed(options: argparse.Namespace) -> int:
+    from sandbox.deployment import succeed
+    from sandbox.traffic.demo_scenes import STORIES
+
+    return _print(options, succeed(options.url, STORIES[options.scene], progress=_progress(options)))
+
+
 def _labels(options: argparse.Namespace) -> int:
     from sandbox.label_delivery import deliver_labels
     from sandbox.traffic.demo_scenes import STORIES
@@ -125,9 +136,14 @@ def _labels(options: argparse.Namespace) -> int:
 
 
 def _expected(options: argparse.Namespace) -> int:
-    from sandbox.traffic import expected_verdicts, retrain_scene
+    from sandbox.traffic import attribution_scene, bias_scene, expected_verdicts, retrain_scene
 
-    as_document = {"data_quality": expected_verdicts.as_document, "retrain": retrain_scene.as_document}[options.scene]
+    as_document = {
+        "data_quality": expected_verdicts.as_document,
+        "retrain": retrain_scene.as_document,
+        "attribution": attribution_scene.as_document,
+        "bias": bias_scene.as_document,
+    }[options.scene]
     print(json.dumps(as_document(options.before or datetime.now(UTC)), indent=1))
     return 0
 

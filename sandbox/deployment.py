@@ -23,6 +23,7 @@ TOPIC = "watchkeeper-alerts"
 QUEUE = "watchkeeper-alerts"
 CAPTURE_URI = f"s3://{BUCKET}/capture"
 ROLE = "arn:aws:iam::123456789012:role/sandbox-sagemaker"
+_EXISTING = "ValidationException"
 
 Progress = Callable[[str], object]
 
@@ -49,14 +50,20 @@ def deploy(
     endpoints: list[dict[str, Any]] = []
     for scene in scenes:
         data = DATA_SETS[scene.endpoint]
-        model = _model(scene, data)
+        model = trained_model(scene, data, scene.ignored)
         progress(f"{scene.endpoint}: trained on {scene.trained_from:%d %b %Y} to {scene.trained_until:%d %b %Y}")
         artifact = f"models/{scene.endpoint}/model.tar.gz"
         s3.put_object(Bucket=BUCKET, Key=artifact, Body=model.to_artifact())
         dataset, rows = _baseline(s3, scene, data, model)
         progress(f"{scene.endpoint}: baseline of {rows} rows at {dataset}")
         capture = None if scene.endpoint in without_capture else capture_config()
-        _endpoint(url, scene, _container(url, scene, f"s3://{BUCKET}/{artifact}"), capture)
+        config_name = _config(url, scene, _container(url, scene, f"s3://{BUCKET}/{artifact}"), capture)
+        _tolerating(
+            _EXISTING,
+            local_client("sagemaker", url).create_endpoint,
+            EndpointName=scene.endpoint,
+            EndpointConfigName=config_name,
+        )
         endpoints.append(
             {
                 "endpoint": scene.endpoint,
@@ -77,6 +84,26 @@ def deploy(
         "training_image": IMAGE,
         "endpoints": endpoints,
     }
+
+
+def succeed(url: str, scenes: Sequence[Scene], *, progress: Progress) -> dict[str, Any]:
+    """Bring the scenes' successors into service in place of the models deployed, and return their configurations."""
+    sagemaker, s3 = local_client("sagemaker", url), local_client("s3", url)
+    in_service = {}
+    for scene in scenes:
+        if scene.successor is None:
+            continue
+        model = trained_model(scene, DATA_SETS[scene.endpoint], scene.successor.ignored)
+        artifact = f"models/{scene.endpoint}/model-2.tar.gz"
+        s3.put_object(Bucket=BUCKET, Key=artifact, Body=model.to_artifact())
+        container = {"Image": IMAGE, "ModelDataUrl": f"s3://{BUCKET}/{artifact}"}
+        config_name = _config(url, scene, container, capture_config(), version=2)
+        if sagemaker.describe_endpoint(EndpointName=scene.endpoint)["EndpointConfigName"] != config_name:
+            sagemaker.update_endpoint(EndpointName=scene.endpoint, EndpointConfigName=config_name)
+        _wait_in_service(url, scene.endpoint)
+        in_service[scene.endpoint] = config_name
+        progress(f"{scene.endpoint}: {config_name} in service")
+    return {"in_service": in_service}
 
 
 def _alert_channel(url: str) -> tuple[str, str]:
@@ -100,7 +127,8 @@ def _alert_channel(url: str) -> tuple[str, str]:
     return topic_arn, queue_url
 
 
-def _model(scene: Scene, data: DataSet) -> LinearModel:
+def trained_model(scene: Scene, data: DataSet, ignored: Sequence[str]) -> LinearModel:
+    """Return the scene's model as it is deployed, trained on the rows before the span; some inputs are ignored."""
     rows = data.between(scene.trained_from, scene.trained_until).drop_nulls([*data.inputs, data.target])
     return LinearModel.train(
         rows.select(data.inputs).to_dict(as_series=False),
@@ -108,6 +136,7 @@ def _model(scene: Scene, data: DataSet) -> LinearModel:
         inputs=data.inputs,
         target=rows[data.target].to_list(),
         output=data.output,
+        ignored=ignored,
     )
 
 
@@ -119,10 +148,10 @@ def _baseline(s3: Any, scene: Scene, data: DataSet, model: LinearModel) -> tuple
 
 
 def _labelled_baseline(s3: Any, scene: Scene, data: DataSet, model: LinearModel) -> str:
-    """Put the same weeks' labels beside the model's predictions, for model quality, and return the URI."""
+    """Put the same weeks' labels beside predictions and inputs, for model quality and bias, and return the URI."""
     rows = data.between(scene.baseline_from, scene.baseline_until or scene.starts).drop_nulls(data.target)
     predictions = model.predict(rows.select(data.inputs).to_dict(as_series=False))
-    table = rows.select(data.target, pl.Series(data.output, predictions))
+    table = rows.select(data.target, pl.Series(data.output, predictions), *data.inputs)
     return _put_table(s3, scene, data, "model_quality", table)
 
 
@@ -163,30 +192,29 @@ def _container(url: str, scene: Scene, artifact: str) -> dict[str, Any]:
     return {"ModelPackageName": made["ModelPackageArn"]}
 
 
-def _endpoint(url: str, scene: Scene, container: dict[str, Any], capture: dict[str, Any] | None) -> None:
+def _config(url: str, scene: Scene, container: dict[str, Any], capture: dict[str, Any] | None, version: int = 1) -> str:
+    """Make a model and an endpoint configuration with it, both of the name returned."""
     sagemaker = local_client("sagemaker", url)
-    model_name = f"{scene.endpoint}-1"
-    config_name = f"{scene.endpoint}-1"
+    name = f"{scene.endpoint}-{version}"
     variant = {
         "VariantName": scene.variant,
-        "ModelName": model_name,
+        "ModelName": name,
         "InstanceType": "ml.m5.large",
         "InitialInstanceCount": 1,
         "InitialVariantWeight": 1.0,
     }
-    existing = "ValidationException"
     _tolerating(
-        existing,
+        _EXISTING,
         sagemaker.create_model,
-        ModelName=model_name,
+        ModelName=name,
         PrimaryContainer=container,
         ExecutionRoleArn=ROLE,
     )
-    config: dict[str, Any] = {"EndpointConfigName": config_name, "ProductionVariants": [variant]}
+    config: dict[str, Any] = {"EndpointConfigName": name, "ProductionVariants": [variant]}
     if capture:
         config["DataCaptureConfig"] = capture
-    _tolerating(existing, sagemaker.create_endpoint_config, **config)
-    _tolerating(existing, sagemaker.create_endpoint, EndpointName=scene.endpoint, EndpointConfigName=config_name)
+    _tolerating(_EXISTING, sagemaker.create_endpoint_config, **config)
+    return name
 
 
 def _wait_in_service(url: str, endpoint: str) -> None:

@@ -39,18 +39,29 @@ class LinearModel:
 
     @classmethod
     def train(
-        cls, columns: Columns, *, kind: Kind, inputs: Sequence[str], target: Sequence[float], output: str
+        cls,
+        columns: Columns,
+        *,
+        kind: Kind,
+        inputs: Sequence[str],
+        target: Sequence[float],
+        output: str,
+        ignored: Sequence[str] = (),
     ) -> "LinearModel":
-        """Fit on columns without a missing value; a column of text is a category, any other a number."""
-        text = {name for name in inputs if isinstance(columns[name][0], str)}
-        numbers = {name: np.asarray(columns[name], dtype=float) for name in inputs if name not in text}
+        """Fit on columns without a missing value; a column of text is a category, any other a number.
+
+        Those ``ignored`` are asked for as the others are, and not looked at.
+        """
+        used = [name for name in inputs if name not in ignored]
+        text = {name for name in used if isinstance(columns[name][0], str)}
+        numbers = {name: np.asarray(columns[name], dtype=float) for name in used if name not in text}
         model = cls(
             kind=kind,
             output=output,
             inputs=tuple(inputs),
             means={name: float(values.mean()) for name, values in numbers.items()},
             scales={name: float(values.std()) or 1.0 for name, values in numbers.items()},
-            categories={name: sorted(set(map(str, columns[name]))) for name in inputs if name in text},
+            categories={name: sorted(set(map(str, columns[name]))) for name in used if name in text},
             estimator=LogisticRegression(max_iter=300) if kind == "probability" else Ridge(),
         )
         values = np.asarray(target, dtype=float)
@@ -70,7 +81,7 @@ class LinearModel:
                 numbers = np.array([_number(value) for value in values])
                 scaled = (np.where(np.isnan(numbers), self.means[name], numbers) - self.means[name]) / self.scales[name]
                 parts.append(np.clip(scaled, -_CLIP, _CLIP)[:, None])
-            else:
+            elif name in self.categories:
                 place = {category: index for index, category in enumerate(self.categories[name])}
                 hot = np.zeros((height, len(place)))
                 known = [(row, place[value]) for row, value in enumerate(values) if value in place]

@@ -44,7 +44,8 @@ def replay(
     started = time.monotonic()
     start, end = span(before, scenes)
     s3 = local_client("s3", url)
-    marker = f"sandbox/replays/{start:%Y%m%d}-{end:%Y%m%d}.json"
+    names = "+".join(scene.endpoint for scene in scenes)
+    marker = f"sandbox/replays/{names}/{start:%Y%m%d}-{end:%Y%m%d}.json"
     resumed = _replayed_until(s3, marker) or start
     stop = min(until or end, end)
     already = resumed >= stop

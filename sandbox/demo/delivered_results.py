@@ -58,8 +58,12 @@ class DeliveredResults:
 
     def document(self, uri: str) -> dict[str, Any]:
         """Return the JSON document at an ``s3://`` address."""
+        return dict(json.loads(self.body(uri)))
+
+    def body(self, uri: str) -> bytes:
+        """Return what lies at an ``s3://`` address."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
-        return dict(json.loads(self._client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()))
+        return bytes(self._client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
 
     def endpoint(self, name: str) -> dict[str, Any]:
         """Return what SageMaker says of an endpoint, and the approval status of each model package of its group."""

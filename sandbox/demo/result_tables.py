@@ -19,10 +19,11 @@ def verdict_table(ledger: pl.DataFrame, expected: Iterable[ExpectedWindow]) -> T
     """Return one row per window: endpoint, window, rows, verdict, worst finding, and whether that was expected."""
     wanted = {window.identity: window.verdict for window in expected}
     table = Table(title="Verdicts, from the ledger in S3", title_justify="left")
-    for name in ("endpoint", "window (UTC)"):
-        table.add_column(name, no_wrap=True)
+    # A long finding is cut, and nothing else is for its sake.
+    for name, width in (("endpoint", 17), ("window (UTC)", 23)):
+        table.add_column(name, no_wrap=True, min_width=width)
     table.add_column("rows", justify="right", no_wrap=True, min_width=5)
-    table.add_column("verdict", no_wrap=True)
+    table.add_column("verdict", no_wrap=True, min_width=11)
     table.add_column("worst finding", no_wrap=True, overflow="ellipsis")
     table.add_column("expected", no_wrap=True, min_width=8)
     ordered = ledger.sort(["endpoint", "variant", "period", "window_start"], descending=[False, False, True, False])

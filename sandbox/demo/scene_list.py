@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox.demo import data_quality, retrain
+from sandbox.demo import attribution, bias, data_quality, retrain
 from sandbox.demo.stage import Stage
 
 
@@ -23,5 +23,7 @@ SCENES = {
         Scene(
             "retrain", "labels come late, quality falls, a challenger is promoted and another rejected", retrain.play
         ),
+        Scene("attribution", "a model's top driver moves from size to location", attribution.play),
+        Scene("bias", "a second model judges by race, and the labels show it", bias.play),
     )
 }

@@ -8,7 +8,7 @@ Nights, thin hours and drift are the data's own; the incidents are ours.
 
 from datetime import UTC, datetime
 
-from sandbox.traffic import retrain_scene
+from sandbox.traffic import attribution_scene, bias_scene, retrain_scene
 from sandbox.traffic.scene import CaptureLost, ColumnMissing, Expectation, Found, Garbled, Scene
 
 _DRIFT = "baseline_drift_check"
@@ -89,5 +89,10 @@ ORDERS = Scene(
 
 SCENES = (FLIGHTS, ORDERS)
 
-STORIES = {"data_quality": SCENES, "retrain": retrain_scene.SCENES}
+STORIES = {
+    "data_quality": SCENES,
+    "retrain": retrain_scene.SCENES,
+    "attribution": attribution_scene.SCENES,
+    "bias": bias_scene.SCENES,
+}
 """The scenes that are deployed and replayed together, by the name of their demo."""

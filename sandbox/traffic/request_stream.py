@@ -11,7 +11,7 @@ import polars as pl
 
 from sandbox.linear_model import Kind
 from sandbox.model_container import CSV, JSON, JSON_LINES
-from sandbox.traffic import flight_table, order_table
+from sandbox.traffic import flight_table, house_table, mortgage_table, order_table
 from sandbox.traffic.scene import CaptureLost, ColumnMissing, Garbled, Scene
 
 _EVENTS = uuid.UUID("6f1d8a52-5a50-4d7a-9d0e-0f3a5f1f2c11")
@@ -58,6 +58,26 @@ DATA_SETS = {
         "quantity",
         "order",
         inference_ids=False,
+    ),
+    "house-price": DataSet(
+        house_table.houses,
+        house_table.INPUTS,
+        house_table.INPUTS[1:],
+        house_table.TARGET,
+        house_table.OUTPUT,
+        "quantity",
+        None,
+        inference_ids=True,
+    ),
+    "mortgage-approval": DataSet(
+        mortgage_table.applications,
+        mortgage_table.INPUTS,
+        mortgage_table.INPUTS[2:],
+        mortgage_table.TARGET,
+        mortgage_table.OUTPUT,
+        "probability",
+        None,
+        inference_ids=True,
     ),
 }
 

@@ -7,12 +7,10 @@ one that is trained in haste on the eight hours of the second snowfall holds eve
 """
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sandbox.traffic.scene import Scene
-
-_DAY = timedelta(days=1)
 
 FLIGHTS = Scene(
     endpoint="flights-delay",
@@ -72,10 +70,9 @@ QUALITY = (
 
 def as_document(before: datetime) -> dict[str, Any]:
     """Return the scene's promises as JSON-ready data, times in ISO 8601 with ``Z``."""
-    start = FLIGHTS.starts + FLIGHTS.shift(before)
 
     def at(hour: int) -> str:
-        return (start + timedelta(hours=hour)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return FLIGHTS.at(hour, before)
 
     return {
         "span": {"start": at(0), "end": at(FLIGHTS.hours), "hours": FLIGHTS.hours},

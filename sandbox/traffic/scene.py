@@ -5,9 +5,9 @@ weeks so that it ends in the last seven days: weekdays and hours stay what they 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 HOURS = 48
 """Of a scene that does not say otherwise."""
@@ -79,6 +79,14 @@ class LabelFeed:
 
 
 @dataclass(frozen=True)
+class Successor:
+    """A model that is brought into service by hand, hours after the span's start."""
+
+    hour: int
+    ignored: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Scene:
     """Some days of one endpoint's traffic. Hours without an expectation must be ``ok``."""
 
@@ -98,6 +106,9 @@ class Scene:
     registered: bool = False
     """Whether the model that is deployed is a package of the registry, in the group named as the endpoint."""
     labels: LabelFeed = LabelFeed()
+    ignored: tuple[str, ...] = ()
+    """The inputs that callers send and the model does not look at."""
+    successor: Successor | None = None
 
     @property
     def ends(self) -> datetime:
@@ -107,6 +118,27 @@ class Scene:
     def shift(self, before: datetime) -> timedelta:
         """Return the whole weeks to add to the data's time so that the span ends last before ``before``."""
         return (before - self.ends) // _WEEK * _WEEK
+
+    def at(self, hour: int, before: datetime) -> str:
+        """Return an hour of the span that ends last before ``before``, in ISO 8601 with ``Z``."""
+        return (self.starts + self.shift(before) + timedelta(hours=hour)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def days(self, before: datetime) -> list[dict[str, Any]]:
+        """Return each day with its expected verdict and findings, as JSON-ready data."""
+        return [
+            {
+                "endpoint": self.endpoint,
+                "variant": self.variant,
+                "period": period,
+                "start": self.at(hour, before),
+                "end": self.at(hour + hours, before),
+                "verdict": expectation.verdict,
+                "findings": [asdict(found) for found in expectation.findings],
+                "because": expectation.because,
+            }
+            for period, hour, hours, expectation in self.expectations()
+            if period == "daily"
+        ]
 
     def expectations(self) -> Iterator[tuple[str, int, int, Expectation]]:
         """Yield (period, first hour, hours, expectation) of every hourly and daily window."""
