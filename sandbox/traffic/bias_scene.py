@@ -12,8 +12,13 @@ from typing import Any
 from sandbox.traffic import mortgage_table
 from sandbox.traffic.scene import Expectation, Found, Scene, Successor
 
-# All that a day of some sixty applicants of a group can show, also where a twelfth of the labels is still to come.
-_VIOLATED = ("AD", "DCA", "DCR", "DI", "DPPL", "RD", "TE")
+FACET = "race"
+# Of black and hispanic applicants against white ones, measured: DPPL 0.20 in the baseline, 0.12, 0.16, then 0.58;
+# DI 0.78, then 0.86, 0.83, 0.39; AD 0.07, then 0.02, 0.06, 0.42; RD 0.07, then -0.02, 0.00, 0.57.
+# Between the sexes nothing moves by more than chance.
+METRICS = {"DPPL": (0.45, 0.70), "DI": (0.25, 0.55), "AD": (0.30, 0.55), "RD": (0.40, 0.70)}
+"""What is judged and violated on the third day, and between which values."""
+
 _SUCCESSOR = Successor(hour=48, ignored=("credit_guidelines_met", "no_mortgage_history", "bankrupt", "unverified"))
 
 MORTGAGES = Scene(
@@ -33,21 +38,13 @@ MORTGAGES = Scene(
         Expectation(
             (48,),
             "violated",
-            tuple(Found(f"race=black,hispanic {metric}", "bias_drift_check") for metric in _VIOLATED),
+            tuple(Found(f"race=black,hispanic {metric}", "bias_drift_check") for metric in METRICS),
             "the second model judges by race for want of a credit history",
         ),
     ),
 )
 
 SCENES = (MORTGAGES,)
-
-FACET = "race"
-FAVOURABLE_ABOVE = 0.8
-"""Of the probability: a mortgage is approved without an officer above it."""
-# Of black and hispanic applicants against white ones, measured: DPPL 0.20 in the baseline, 0.12, 0.16, then 0.58;
-# DI 0.78, then 0.86, 0.83, 0.39; AD 0.07, then 0.02, 0.06, 0.42. Between the sexes nothing moves by more than chance.
-METRICS = {"DPPL": (0.45, 0.70), "DI": (0.25, 0.55), "AD": (0.30, 0.55), "RD": (0.40, 0.70)}
-"""Between which values some of the violated metrics lie on the third day."""
 
 
 def as_document(before: datetime) -> dict[str, Any]:

@@ -7,40 +7,38 @@ import pytest
 
 from sandbox.deployment import trained_model
 from sandbox.linear_model import LinearModel
-from sandbox.traffic.bias_scene import FACET, FAVOURABLE_ABOVE, METRICS, MORTGAGES
+from sandbox.traffic.bias_scene import METRICS, MORTGAGES
 from sandbox.traffic.label_stream import labels_of
 from sandbox.traffic.request_stream import DATA_SETS, requests_of
+from tests.sandbox_process import ROOT
 from watchkeeper.analysis.bias_dataset import bias_of_frame
-from watchkeeper.analysis.bias_definition import BiasAttributes, Facet
 from watchkeeper.analysis.bias_finding import BiasFinding
-from watchkeeper.analysis.bias_judgement import BiasJudgement, BiasRules, judge_bias_state
+from watchkeeper.analysis.bias_judgement import BiasJudgement, judge_bias_state
 from watchkeeper.analysis.bias_report import bias_report_of
 from watchkeeper.analysis.bias_state import BiasState
 from watchkeeper.analysis.finding import Outcome
+from watchkeeper.operators.bias_rules import bias_rules, dataset_attributes
+from watchkeeper.registry.registry_files import load_registry
 
 DATA = DATA_SETS[MORTGAGES.endpoint]
 FIRST = trained_model(MORTGAGES, DATA, MORTGAGES.ignored)
 assert MORTGAGES.successor is not None
 SECOND = trained_model(MORTGAGES, DATA, MORTGAGES.successor.ignored)
-ATTRIBUTES = BiasAttributes(
-    label_values_or_threshold=(1,),
-    facets=(Facet(FACET, ("black", "hispanic")), Facet("sex", ("female",))),
-    probability_attribute=DATA.output,
-    probability_threshold=FAVOURABLE_ABOVE,
-    ground_truth_attribute=DATA.target,
-)
+SPEC = load_registry(ROOT / "sandbox" / "endpoints" / "bias").endpoints[MORTGAGES.endpoint]
 
 
 def state(rows: pl.DataFrame, model: LinearModel) -> BiasState:
     predicted = pl.Series(DATA.output, model.predict(rows.select(DATA.inputs).to_dict(as_series=False)))
-    return bias_of_frame(rows.select(DATA.target, predicted, *DATA.inputs), ATTRIBUTES)
+    return bias_of_frame(
+        rows.select(DATA.target, predicted, *DATA.inputs), dataset_attributes(SPEC, SPEC.baseline.bias)
+    )
 
 
 def judged(day: int, model: LinearModel, labelled: float = 1.0) -> BiasJudgement:
     baseline = bias_report_of(state(DATA.between(MORTGAGES.trained_from, MORTGAGES.trained_until), FIRST))
     start = MORTGAGES.starts + timedelta(days=day)
     rows = DATA.between(start, start + timedelta(days=1)).sample(fraction=labelled, seed=day)
-    return judge_bias_state(state(rows, model), baseline, BiasRules(minimum_group_rows=40, tolerance=0.05))
+    return judge_bias_state(state(rows, model), baseline, bias_rules(SPEC))
 
 
 @pytest.mark.parametrize("labelled", [1.0, 0.92])
