@@ -8,7 +8,6 @@ import numpy as np
 from watchkeeper.analysis.attribution_drift import FeatureDrift, drift_sentence, feature_drifts
 from watchkeeper.analysis.attribution_report import AttributionReport, LabelAttribution, aggregated
 from watchkeeper.analysis.attribution_sample import SampledRows
-from watchkeeper.analysis.attribution_violations import attribution_violation_text
 from watchkeeper.analysis.constraint_evaluation import Dialect
 from watchkeeper.analysis.explanation import Explanation, Floats
 from watchkeeper.analysis.finding import Check, Finding, Outcome, Verdict, worst_first
@@ -169,13 +168,13 @@ def _check(
     if value >= limit:
         reason = f"NDCG {value:.4f} is not below {limit:g}; {drift}"
         return Finding(label, Check.ATTRIBUTION_DRIFT, Outcome.SATISFIED, reason, value, limit)
-    text = f"{attribution_violation_text(value, limit)}; {drift}"
     if rules.dialect is Dialect.EXACT and local:
         lower, upper = _interval(before, local, rules)
         if upper >= limit:
             reason = f"NDCG {value:.4f} is below {limit:g} within chance ({lower:.4f} to {upper:.4f}); {drift}"
             return Finding(label, Check.ATTRIBUTION_DRIFT, Outcome.SATISFIED, reason, value, limit)
-    return Finding(label, Check.ATTRIBUTION_DRIFT, Outcome.VIOLATED, text, value, limit, limit - value)
+    reason = f"NDCG {value:.4f} is below {limit:g}; {drift}"
+    return Finding(label, Check.ATTRIBUTION_DRIFT, Outcome.VIOLATED, reason, value, limit, limit - value)
 
 
 def _interval(before: LabelAttribution, local: Mapping[str, Floats], rules: AttributionRules) -> tuple[float, float]:

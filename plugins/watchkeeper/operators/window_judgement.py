@@ -118,7 +118,7 @@ def page_facts(result: WindowResult) -> "PageFacts":
         ("Dialect", result.dialect),
         ("Owner", result.owner),
         ("Model version", result.model_version),
-        ("Baseline", result.baseline_note),
+        ("Of the baseline", result.baseline_note),
         ("Analyzed at", result.analyzed_at),
     )
     return PageFacts(
