@@ -30,7 +30,6 @@ from watchkeeper.analysis.feature_metrics import StatisticSet, drift_distances, 
 from watchkeeper.analysis.finding import Finding, Outcome, Verdict
 from watchkeeper.analysis.judgement import Judgement, JudgementRules, judge
 from watchkeeper.analysis.violation_report import encode_violations
-from watchkeeper.container_clarify import analyze_clarify
 from watchkeeper.container_job import ContainerJob, open_file, read_job
 from watchkeeper.container_output import exit_message, progress, say, write_file, write_metric_lines, write_violations
 from watchkeeper.container_quality import analyze_quality
@@ -80,6 +79,8 @@ def _analyze(job: ContainerJob) -> str:
     if job.quality is not None:
         return analyze_quality(job, job.quality)
     if job.clarify is not None:
+        from watchkeeper.container_clarify import analyze_clarify
+
         return analyze_clarify(job, job.clarify)
     started = time.monotonic()
     baseline = _baseline(job)

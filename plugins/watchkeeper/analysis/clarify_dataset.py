@@ -1,7 +1,7 @@
 """The dataset of a SageMaker Clarify job as one table: its features, observed labels and predicted labels as text."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 
 import polars as pl
@@ -91,6 +91,7 @@ def _documents(files: Sequence[CaptureFile], config: ClarifyConfig) -> ClarifyDa
         frames.append(frame)
     features = pl.concat(frames) if frames else pl.DataFrame()
     if config.features is None:  # plain objects, which hold their labels among the rest
+        config = replace(config, headers=config.headers or tuple(features.columns))
         features = features.drop({name for path in paths if path and (name := path.column_of(features.columns))})
     labels, predictions = (pl.concat(parts) if parts else None for parts in columns)
     return ClarifyDataset(config, features, labels, predictions)
@@ -119,7 +120,7 @@ def _table(files: Sequence[CaptureFile], config: ClarifyConfig, header: bool | N
     if not taken.row_count:
         return ClarifyDataset(config, pl.DataFrame())
     frame = _joined(taken.blocks, config.headers)
-    config = config.with_columns(frame.columns)
+    config = replace(config.with_columns(frame.columns), headers=tuple(frame.columns))
     names = {"predicted_label": config.predicted_label} | ({"label": config.label} if config.asks_for_bias else {})
     missing = [f"{role} {name!r}" for role, name in names.items() if name is not None and name not in frame.columns]
     if missing:
