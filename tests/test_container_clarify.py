@@ -329,6 +329,10 @@ def test_every_fault_is_told_once(tmp_path: Path) -> None:
         ({"headers": ["age", "sex", "paid", "guess"]}, "rows have 5 fields, the header 4"),
         ({"label": "paid_back"}, "no column for label 'paid_back'"),
         ({"facet": [{"name_or_index": "gender"}]}, "facet: no feature 'gender'"),
+        (
+            {"predictor": {"model_name": 5, "label_headers": 7, "initial_instance_count": "x"}},
+            "3 faults: predictor.model_name is no text; predictor.label_headers is no list; predictor.initial_instance",
+        ),
         ({"methods": {"pdp": {}}}, "methods asks for neither bias metrics nor shap"),
     ],
 )
@@ -338,6 +342,28 @@ def test_what_does_not_fit_is_told(tmp_path: Path, change: dict[str, Any], said:
     clarify(tmp_path, ok=False)
     assert said in message(tmp_path)
     assert not (tmp_path / "processing/output/analysis.json").exists()
+
+
+def test_a_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
+    configured(tmp_path, BIAS | {"dataset_type": "application/x-parquet"})
+    put(tmp_path, f"{DATA}/rows.parquet", "PAR1 and no more")
+    clarify(tmp_path, ok=False)
+    assert message(tmp_path).startswith("Failed: rows.parquet: not readable as Parquet")
+
+
+def test_a_model_of_several_labels_predicts_the_likeliest_by_its_header(tmp_path: Path) -> None:
+    kinds = Sample("xgboost", "multi:softprob", {"num_class": 3})
+    model, headers = trained(kinds), ["low", "middle", "high"]
+    config = both(num_samples=30) | {"label_values_or_threshold": ["high"], "predictor": {"label_headers": headers}}
+    labels = [headers[int(place)] for place in target(kinds)]
+    scored(tmp_path, config, frame().with_columns(y=pl.Series(labels)), model)
+    clarify(tmp_path)
+    document = output(tmp_path, "analysis.json")
+    assert list(document["explanations"]["kernel_shap"]) == headers
+    high, above = answers(model).argmax(axis=1) == 2, np.nan_to_num(matrix()[:, 1], nan=-9) > 0.5
+    metrics = document["post_training_bias_metrics"]["facets"]["b"][0]["metrics"]
+    (gap,) = [metric["value"] for metric in metrics if metric["name"] == "DPPL"]
+    assert gap == pytest.approx(high[~above].mean() - high[above].mean())
 
 
 def test_without_boto3_a_model_in_sagemaker_is_refused_by_its_name(tmp_path: Path) -> None:

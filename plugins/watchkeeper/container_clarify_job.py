@@ -1,7 +1,7 @@
 """What SageMaker Clarify's analysis_config.json and a job's variables ask of a run, every fault told at once."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,17 @@ from watchkeeper.errors import ContainerContractError, DocumentError, Watchkeepe
 
 _CONFIG_FILE = "processing/input/config/analysis_config.json"
 _MODEL_FOLDER = "processing/input/model"
+_TEXTS = (
+    "model_name",
+    "endpoint_name",
+    "instance_type",
+    "target_model",
+    "custom_attributes",
+    "content_type",
+    "accept_type",
+    "content_template",
+    "record_template",
+)
 _REMEDY = "Correct analysis_config.json or the job"
 
 
@@ -105,13 +116,7 @@ class _Reader:
                 f"{wanted} a model: predictor.model_name or endpoint_name, or a tree model's file in "
                 f"/opt/ml/{_MODEL_FOLDER}"
             )
-        request = RequestFormat()
-        if needs_model and model_file is None:
-            made = self._try(lambda: RequestFormat.from_config(self._config.predictor or {}, self._config.dataset_type))
-            request = made or request
-        elif self._config.predictor:
-            headers = tuple(map(str, self._config.predictor.get("label_headers") or ()))
-            request = replace(request, label_headers=headers)
+        request = self._request(asks_sagemaker=needs_model and model_file is None) or RequestFormat()
         bias = self._try(self._attributes) if self._wants_bias else None
         shap = self._try(self._settings) if self._wants_shap else None
         rows = self._explained_rows()
@@ -132,6 +137,26 @@ class _Reader:
             rows,
             self._features_attribute,
         )
+
+    def _request(self, *, asks_sagemaker: bool) -> RequestFormat | None:
+        """Return how the model is asked and what its numbers are called; ``None`` where that cannot be read."""
+        predictor = self._config.predictor or {}
+        faults = [
+            f"predictor.{name} is no text"
+            for name in _TEXTS
+            if predictor.get(name) is not None and not isinstance(predictor[name], str)
+        ]
+        if not isinstance(predictor.get("label_headers") or [], list):
+            faults.append("predictor.label_headers is no list")
+        count = predictor.get("initial_instance_count", 1)
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            faults.append("predictor.initial_instance_count is no number from 1")
+        if faults:
+            self._faults += faults
+            return None
+        if asks_sagemaker:
+            return self._try(lambda: RequestFormat.from_config(predictor, self._config.dataset_type))
+        return RequestFormat(label_headers=tuple(map(str, predictor.get("label_headers") or ())))
 
     @property
     def _is_window(self) -> bool:

@@ -116,7 +116,8 @@ def _table(files: Sequence[CaptureFile], config: ClarifyConfig, header: bool | N
         for file in files:
             _read_csv(taken, CaptureFile(file.name, list(file.chunks)), config, header)
     else:
-        read_parquet(taken, (BytesIO(b"".join(file.chunks)) for file in files))
+        for file in files:
+            _read_parquet(taken, file)
     if not taken.row_count:
         return ClarifyDataset(config, pl.DataFrame())
     frame = _joined(taken.blocks, config.headers)
@@ -132,6 +133,13 @@ def _table(files: Sequence[CaptureFile], config: ClarifyConfig, header: bool | N
     )
     others = {name for name in (config.label, config.predicted_label) if name is not None}
     return ClarifyDataset(config, frame.drop(others, strict=False), labels, predictions)
+
+
+def _read_parquet(taken: _Blocks, file: CaptureFile) -> None:
+    try:
+        read_parquet(taken, [BytesIO(b"".join(file.chunks))])
+    except DatasetError as error:
+        raise DatasetError(file.name, error.found, error.remedy) from error
 
 
 def _read_csv(taken: _Blocks, file: CaptureFile, config: ClarifyConfig, header: bool | None) -> None:
