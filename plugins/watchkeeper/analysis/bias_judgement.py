@@ -103,8 +103,8 @@ def judge_bias_state(state: BiasState, baseline: BiasReport, rules: BiasRules | 
 def for_each_check(rules: BiasRules, report: BiasReport) -> BiasRules:
     """Return rules whose confidence is that of each interval, so that all of a report together have the given one.
 
-    A window has dozens of metrics (those with a threshold of their own need no interval): at 95 % each, one in twenty would be violated by chance alone. The share that may
-    be wrong is divided among them (Bonferroni 1936).
+    A window has dozens of metrics: at 95 % each, one in twenty would be violated by chance alone. The share that may
+    be wrong is divided among those without a threshold of their own (Bonferroni 1936).
     """
     count = sum(
         metric.name not in rules.thresholds
