@@ -15,15 +15,15 @@ def machine_facts(*peers: str) -> str:
     """Return a sentence about the machine and one about versions: ours, and those in the peers' environments."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     load = os.getloadavg()[0]
-    ours = ", ".join(f"{name} {version(name)}" for name in _OUR_PACKAGES)
-    theirs = ", ".join(
+    packages = ", ".join(f"{name} {version(name)}" for name in _OUR_PACKAGES)
+    others = ", ".join(
         f"{name} {pinned_version(name, name)} (in an environment of its own, with pandas "
         f"{pinned_version('pandas', name)})"
         for name in peers
     )
     return (
         f"Machine: {_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB; Linux {platform.release()}, "
-        f"load average {load:.1f} at the start. Versions: Python {platform.python_version()}, {ours}; {theirs}."
+        f"load average {load:.1f} at the start. Versions: Python {platform.python_version()}, {'; '.join(filter(None, (packages, others)))}."
     )
 
 
