@@ -21,9 +21,10 @@ def machine_facts(*peers: str) -> str:
         f"{pinned_version('pandas', name)})"
         for name in peers
     )
+    versions = "; ".join(filter(None, (packages, others)))
     return (
         f"Machine: {_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB; Linux {platform.release()}, "
-        f"load average {load:.1f} at the start. Versions: Python {platform.python_version()}, {'; '.join(filter(None, (packages, others)))}."
+        f"load average {load:.1f} at the start. Versions: Python {platform.python_version()}, {versions}."
     )
 
 
