@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING
 from watchkeeper.analysis.bias_judgement import judge_bias
 from watchkeeper.analysis.bias_profile import BiasProfile, merge_bias_profiles, profile_bias
 from watchkeeper.analysis.bias_report import decode_bias_report
+from watchkeeper.analysis.bias_state_file import decode_bias_state
 from watchkeeper.analysis.profile_file import decode_bias_profile, encode_bias_profile
-from watchkeeper.operators.bias_rules import bias_attributes, bias_documents, bias_result, bias_rules
+from watchkeeper.operators.bias_baseline import STATE_NAME
+from watchkeeper.operators.bias_rules import (
+    BiasBaseline,
+    bias_attributes,
+    bias_documents,
+    bias_result,
+    bias_rules,
+)
 from watchkeeper.operators.labelled_analysis import LabelledAnalysis
 
 if TYPE_CHECKING:

@@ -16,8 +16,7 @@ from watchkeeper.aws.window_result import with_fields
 from watchkeeper.operators.window_judgement import finding_fields, page_facts
 
 if TYPE_CHECKING:
-    from watchkeeper.analysis.bias_evaluation import confidence_of_each
-from watchkeeper.analysis.bias_judgement import BiasJudgement
+    from watchkeeper.analysis.bias_judgement import BiasJudgement
     from watchkeeper.analysis.bias_state import BiasState
     from watchkeeper.aws.window_result import WindowResult
     from watchkeeper.registry.baseline_spec import BiasBaselineSpec
@@ -135,7 +134,7 @@ def bias_documents(
     result: "WindowResult",
     judgement: "BiasJudgement",
     state: "BiasState | None",
-    baseline: BiasReport,
+    baseline: BiasBaseline,
     rules: BiasRules,
 ) -> dict[str, bytes]:
     """Return Clarify's documents of the window and its page; none where no row was judged."""
