@@ -1,4 +1,4 @@
-"""Model Monitor's container contract for data quality and model quality: environment variables in, documents out.
+"""The container contracts of Model Monitor and SageMaker Clarify: variables or a configuration in, documents out.
 
 Run as ``python -m watchkeeper.container [--root DIR]`` or ``watchkeeper-analyze``. Exit status 0 when the analysis ran,
 violations or not; 1 when it could not, with the reason on standard error and in ``output/message``.
@@ -6,6 +6,7 @@ violations or not; 1 when it could not, with the reason on standard error and in
 
 import argparse
 import os
+import signal
 import sys
 import time
 import traceback
@@ -42,7 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="watchkeeper-analyze", description=__doc__)
     parser.add_argument("--root", type=Path, default=Path("/opt/ml"), help="the folder that stands for /opt/ml")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, _stop)
     return run(os.environ, options.root)
+
+
+def _stop(number: int, _frame: object) -> None:
+    """End by an exception, so that what this run has made in SageMaker is deleted; no second signal interrupts that."""
+    signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(128 + number)
 
 
 def run(environment: Mapping[str, str], root: Path) -> int:
@@ -53,6 +61,9 @@ def run(environment: Mapping[str, str], root: Path) -> int:
         say(f"error: {error}")
         write_file(root / _MESSAGE_FILE, f"Failed: {error}".encode())
         return 1
+    except SystemExit:
+        write_file(root / _MESSAGE_FILE, b"Failed: the job was stopped")
+        raise
     except Exception as error:  # noqa: BLE001 - whatever happens, the platform needs its message
         # Where it happened, but not the exception's own text: it may quote a value of the dataset.
         name = type(error).__name__
@@ -67,6 +78,10 @@ def run(environment: Mapping[str, str], root: Path) -> int:
 def _analyze(job: ContainerJob) -> str:
     if job.quality is not None:
         return analyze_quality(job, job.quality)
+    if job.clarify is not None:
+        from watchkeeper.container_clarify import analyze_clarify
+
+        return analyze_clarify(job, job.clarify)
     started = time.monotonic()
     baseline = _baseline(job)
     profile = _profile(job, baseline)

@@ -1,4 +1,4 @@
-"""What a container run is asked to do: Model Monitor's environment variables and folders, read and checked."""
+"""What a container run is asked to do: Model Monitor's and Clarify's variables and folders, read and checked."""
 
 import json
 import math
@@ -12,10 +12,13 @@ from typing import Any, Literal
 from watchkeeper.analysis.capture_records import CaptureFile
 from watchkeeper.analysis.constraint_evaluation import Dialect
 from watchkeeper.analysis.quality_attributes import ProblemType, QualityAttributes
+from watchkeeper.container_clarify_job import ClarifyJob, find_analysis_config, read_clarify_job
 from watchkeeper.errors import ContainerContractError
 
 CONFIG_FILE = "processing/processingjobconfig.json"
 _CHUNK_BYTES = 1 << 20
+_CLARIFY_TYPES = {"MODEL_BIAS": "bias", "MODEL_EXPLAINABILITY": "shap"}
+_CLARIFY_DATA = "/opt/ml/processing/input/data"
 _HOUR_FOLDER = re.compile(r"(?:^|/)(\d{4})/(\d{2})/(\d{2})/(\d{2})(?:/|$)")
 _READ_WHOLE = (
     'Expected one of {"csv":…}, {"json":…}, {"parquet":{}}, {"sagemakerCaptureJson":…}, {"sagemakerMergeJson":…}'
@@ -50,6 +53,7 @@ class ContainerJob:
     minimum_rows: int = 1
     maximum_malformed_share: float = 0.05
     quality: QualityAttributes | None = None
+    clarify: ClarifyJob | None = None
 
     @property
     def is_monitoring(self) -> bool:
@@ -101,12 +105,23 @@ def read_job(environment: Mapping[str, str], root: Path) -> ContainerJob:
     """
     variables = _file_variables(root) | dict(environment)
     analysis_type = variables.get("analysis_type", "")
-    if analysis_type not in {"", "DATA_QUALITY", "MODEL_QUALITY"}:
-        remedy = "This release analyses data quality (leave it unset) and MODEL_QUALITY"
+    if analysis_type not in {"", "DATA_QUALITY", "MODEL_QUALITY", *_CLARIFY_TYPES}:
+        remedy = "Use DATA_QUALITY (or leave it unset), MODEL_QUALITY, MODEL_BIAS or MODEL_EXPLAINABILITY"
         raise ContainerContractError("analysis_type", f"got {analysis_type!r}", remedy)
-    dataset_format = _dataset_format(variables)
+    config = None
+    if analysis_type in {"", *_CLARIFY_TYPES}:
+        given = variables.get("watchkeeper_analysis_config")
+        config = find_analysis_config(root, _relocate(given, root) if given else None)
+    if config is None and analysis_type in _CLARIFY_TYPES:
+        remedy = "Mount analysis_config.json in /opt/ml/processing/input/config"
+        raise ContainerContractError("analysis_type", f"{analysis_type} without Clarify's configuration", remedy)
+    has_format = config is None or "dataset_format" in variables
+    dataset_format: dict[str, Any] = _dataset_format(variables) if has_format else {"kind": "csv"}
     quality = _quality(variables) if analysis_type == "MODEL_QUALITY" else None
-    _require_kind(dataset_format["kind"], quality)
+    if config is None:
+        _require_kind(dataset_format["kind"], quality)
+    else:  # a Clarify job has no such variables: its data lie in a set place, of the kind that its configuration says
+        variables = {"dataset_source": _CLARIFY_DATA, **variables}
 
     def path_of(name: str) -> Path | None:
         text = variables.get(name)
@@ -123,6 +138,11 @@ def read_job(environment: Mapping[str, str], root: Path) -> ContainerJob:
     method = variables.get("categorical_drift_method") or None
     if method not in {None, "LInfinity", "ChiSquared"}:
         raise ContainerContractError("categorical_drift_method", f"got {method!r}", "Use LInfinity or ChiSquared")
+    clarify = None
+    if config is not None:
+        header = dataset_format.get("csv_header") if has_format else None
+        only = _CLARIFY_TYPES.get(analysis_type)
+        clarify = read_clarify_job(config, root, variables, dataset_format["kind"], header=header, only=only)
     return ContainerJob(
         **dataset_format,
         dataset=source,
@@ -143,6 +163,7 @@ def read_job(environment: Mapping[str, str], root: Path) -> ContainerJob:
         minimum_rows=_row_count(variables, "watchkeeper_minimum_rows", 1),
         maximum_malformed_share=_share(variables, "watchkeeper_maximum_malformed_share", 0.05),
         quality=quality,
+        clarify=clarify,
     )
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -41,28 +42,38 @@ def write_violations(job: ContainerJob, document: bytes | None) -> None:
 
 
 def write_metric_lines(job: ContainerJob, metrics: Iterable[tuple[str, Mapping[str, object]]]) -> None:
-    """Write the file that the platform publishes: a JSON object a line.
-
-    Dimensions are ``Endpoint`` and ``MonitoringSchedule``, those that are known. A metric is its name and either
-    ``Value`` or ``StatisticValues``.
+    """Write the file that the platform publishes: a metric is its name and either ``Value`` or ``StatisticValues``.
 
     Raises
     ------
     ContainerContractError
         when the metrics' time is not known.
     """
+    dimensions = [{"Name": name, "Value": value} for name, value in metric_dimensions(job).items()]
+    common = {"Timestamp": metric_moment(job), "Dimensions": dimensions}
+    write_metric_points(job, ({"MetricName": name, **common, **figures} for name, figures in metrics))
+
+
+def write_metric_points(job: ContainerJob, points: Iterable[Mapping[str, Any]]) -> None:
+    """Write the same file of points that have all that CloudWatch takes: a JSON object a line."""
+    lines = [msgspec.json.encode({**point, "Timestamp": _timestamp(point["Timestamp"])}) for point in points]
+    write_file(job.root / METRICS_FILE, b"".join(line + b"\n" for line in lines))
+
+
+def metric_dimensions(job: ContainerJob) -> dict[str, str]:
+    """Return ``Endpoint`` and ``MonitoringSchedule``, those that are known."""
     names = {"Endpoint": job.endpoint_name, "MonitoringSchedule": job.schedule_name}
-    dimensions = [{"Name": name, "Value": value} for name, value in names.items() if value]
+    return {name: value for name, value in names.items() if value}
+
+
+def metric_moment(job: ContainerJob) -> datetime:
+    """Return the time of a job's metrics; ContainerContractError where it is not known."""
     moment = job.metric_time or job.start
     if moment is None:
         raise ContainerContractError(
             "metric_time", "neither it nor start_time is set", "Set one, or publish_cloudwatch_metrics=Disabled"
         )
-    lines = [
-        msgspec.json.encode({"MetricName": name, "Timestamp": _timestamp(moment), "Dimensions": dimensions, **figures})
-        for name, figures in metrics
-    ]
-    write_file(job.root / METRICS_FILE, b"".join(line + b"\n" for line in lines))
+    return moment
 
 
 def _timestamp(moment: datetime) -> str:

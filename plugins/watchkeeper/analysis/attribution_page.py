@@ -33,13 +33,20 @@ def attribution_page(
     ``report`` is the window's, ``None`` where it could not be made; ``baseline`` is ``None`` for the page of a baseline
     itself. A finding belongs to the label that it names, with NDCG as what was observed and its threshold as limit.
     """
+    body, rest = attribution_sections(report, baseline, findings)
+    return page("Feature attribution report", facts, *body, other_findings(rest))
+
+
+def attribution_sections(
+    report: AttributionReport | None, baseline: AttributionReport | None, findings: Sequence[Finding]
+) -> tuple[list[Content], list[Finding]]:
+    """Return what a page shows of attributions, and the findings that none of it shows; see `attribution_page`."""
     views = [
         _LabelView(name, _values(before), _values(after), _of(findings, name))
         for name, before, after in _pairs(report, baseline)
     ]
-    body = [_label(view, f"label-{place}") for place, view in enumerate(views, 1)]
-    rest = [finding for finding in findings if all(finding is not view.finding for view in views)]
-    return page("Feature attribution report", facts, *body, other_findings(rest))
+    body: list[Content] = [_label(view, f"label-{place}") for place, view in enumerate(views, 1)]
+    return body, [finding for finding in findings if all(finding is not view.finding for view in views)]
 
 
 @dataclass(frozen=True)

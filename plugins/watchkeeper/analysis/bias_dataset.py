@@ -15,7 +15,7 @@ from watchkeeper.analysis.bias_state import BiasState
 from watchkeeper.analysis.capture_records import CaptureFile, Payload, PayloadError
 from watchkeeper.analysis.dataset_profile import FrameLike, read_csv, read_frame, read_json_lines, read_parquet
 from watchkeeper.analysis.feature_rows import FeatureReader
-from watchkeeper.analysis.merged_records import Column, PayloadDocument
+from watchkeeper.analysis.merged_records import PayloadDocument
 from watchkeeper.errors import DatasetError
 
 
@@ -179,25 +179,39 @@ def bias_of_json(
     reader = FeatureReader(attributes.input_columns, attributes.features_attribute)
     start = 0
     for file in files:
-        try:
-            payload = Payload(b"".join(file.chunks).decode(), "JSON")
-            rows = reader.rows(payload)
-            document = PayloadDocument(payload, "dataset", None)
-            columns = [document.values(attributes.ground_truth)]
-            if predictions is None:
-                columns += [document.values(attributes.inference), document.values(attributes.probability)]
-            else:
-                columns += [list(predictions[start : start + len(rows)]), None]
-        except (PayloadError, UnicodeDecodeError) as error:
-            raise DatasetError(file.name, str(error), "Check features_attribute and ground_truth_attribute") from error
-        _require_rows(file.name, len(rows), columns)
-        start += len(rows)
-        features = pl.DataFrame(rows, schema=dict.fromkeys(reader.names or (), pl.String), orient="row")
-        taken.take(features, *(None if column is None else pl.Series(column, dtype=pl.String) for column in columns))
+        paths = [attributes.ground_truth, attributes.inference, attributes.probability]
+        features, columns = json_columns(file, reader, paths if predictions is None else paths[:1])
+        if predictions is not None:
+            answers = predictions[start : start + len(features)]
+            columns += [pl.Series(answers, dtype=pl.String), None]
+        _require_rows(file.name, len(features), columns)
+        start += len(features)
+        taken.take(features, *columns)
     return taken.freeze()
 
 
-def _require_rows(file: str, rows: int, columns: list[Column | None]) -> None:
+def json_columns(
+    file: CaptureFile, reader: FeatureReader, paths: Sequence[AttributePath | None]
+) -> tuple[pl.DataFrame, list[pl.Series | None]]:
+    """Return the features of one file's documents, and what stands at each path, ``None`` where there is no path.
+
+    Raises
+    ------
+    DatasetError
+        when it is no JSON, or a path leads nowhere.
+    """
+    try:
+        payload = Payload(b"".join(file.chunks).decode(), "JSON")
+        rows = reader.rows(payload)
+        document = PayloadDocument(payload, "dataset", None)
+        columns = [document.values(path) for path in paths]
+    except (PayloadError, UnicodeDecodeError) as error:
+        raise DatasetError(file.name, str(error), "Check the paths of features, label and predicted label") from error
+    features = pl.DataFrame(rows, schema=dict.fromkeys(reader.names or (), pl.String), orient="row")
+    return features, [None if column is None else pl.Series(column, dtype=pl.String) for column in columns]
+
+
+def _require_rows(file: str, rows: int, columns: Sequence[pl.Series | None]) -> None:
     for column, role in zip(columns, ("labels", "predictions", "probabilities"), strict=True):
         if column is not None and len(column) != rows:
             raise DatasetError(file, f"{rows} rows of features, but {len(column)} {role}", "Give one for each row")

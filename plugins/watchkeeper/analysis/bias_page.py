@@ -60,13 +60,27 @@ def bias_page(
     itself. ``rules`` are those that the findings were made by. ``groups`` are the counts behind the reports
     (`groups_of`): with them the groups are compared and intervals are drawn; documents hold none.
     """
+    body, rest = bias_sections(report, baseline, findings, rules=rules, groups=groups, baseline_groups=baseline_groups)
+    return page("Bias report", facts, *body, other_findings(rest))
+
+
+def bias_sections(
+    report: BiasReport | None,
+    baseline: BiasReport | None,
+    findings: Sequence[BiasFinding],
+    *,
+    rules: BiasRules | None = None,
+    groups: Sequence[FacetGroup] = (),
+    baseline_groups: Sequence[FacetGroup] = (),
+) -> tuple[list[Content], list[BiasFinding]]:
+    """Return what a page shows of bias, and the findings that none of it shows; see `bias_page`."""
     rules = rules or BiasRules()
     views = list(_views(report, baseline, findings, rules, groups, baseline_groups))
     compared = baseline is not None
     shown = {id(row.finding) for view in views for row in view.rows}
     body: list[Content] = [_first(views), _key(views, rules.confidence, compared=compared) if views else None]
     body += [_facet(view, compared=compared) for view in views]
-    return page("Bias report", facts, *body, other_findings([each for each in findings if id(each) not in shown]))
+    return body, [each for each in findings if id(each) not in shown]
 
 
 def _views(

@@ -162,8 +162,8 @@ def outcome_axis(name: str) -> int:
     return -1 if name == "CDDL" else -2
 
 
-def encode_bias_report(report: BiasReport) -> bytes:
-    """Return the document as Clarify writes it: Python's JSON, four spaces, infinities as text."""
+def bias_document(report: BiasReport) -> dict[str, Any]:
+    """Return the document's value, which may be joined with explanations, as Clarify does; infinities are text."""
     document: dict[str, Any] = {"version": "1.0"}
     for key, stage in (
         ("post_training_bias_metrics", report.post_training),
@@ -175,7 +175,12 @@ def encode_bias_report(report: BiasReport) -> bytes:
                 "facets": {name: [_entry(entry) for entry in entries] for name, entries in stage.facets.items()},
                 "label_value_or_threshold": stage.label_value_or_threshold,
             }
-    return json.dumps(document, indent=4, ensure_ascii=False).encode()
+    return document
+
+
+def encode_bias_report(report: BiasReport) -> bytes:
+    """Return the document as Clarify writes it: Python's JSON, four spaces."""
+    return json.dumps(bias_document(report), indent=4, ensure_ascii=False).encode()
 
 
 def _entry(entry: FacetMetrics) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Clarify's ``analysis_config.json`` (schema 1.0), read as it is, and what it says of bias."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -57,28 +57,54 @@ class ClarifyConfig:
 
     @property
     def label_header(self) -> str | None:
-        """What the label's column is called: its own name, or in JSON the last header."""
-        return self._header(self.label) or (self.headers[-1] if self.headers and self._is_json else None)
+        """What the label's column is called: its own name, or in JSON the header that follows the features'."""
+        trailing = self._trailing_headers
+        return self._header(self.label) or (trailing[0] if self.label is not None and trailing else None)
 
     @property
     def input_columns(self) -> tuple[str, ...] | None:
-        """The features in order: the headers without the label, and in a table without the predicted label."""
+        """The features in order: the headers without those of the label and of the predicted label."""
         if self.headers is None:
             return None
         others = {self.label_header, self._header(self.predicted_label)}
+        if self.predicted_label is not None:
+            others |= set(self._trailing_headers[-1:])
         return tuple(name for name in self.headers if name not in others)
 
     @property
-    def _is_json(self) -> bool:
+    def is_json(self) -> bool:
+        """Whether the dataset is JSON or JSON Lines."""
         return self.dataset_type in _JSON_TYPES
 
+    @property
+    def _trailing_headers(self) -> tuple[str, ...]:
+        """In JSON, whose columns have paths and no names: the headers after the features', of labels asked for."""
+        asked = (self.label is not None) + (self.predicted_label is not None)
+        return self.headers[-asked:] if self.is_json and self.headers and asked else ()
+
     def _header(self, name: str | None) -> str | None:
-        if name is None or self.headers is None:
-            return None
-        if name in self.headers:
+        return None if name is None or self.headers is None else self._named(name, self.headers)
+
+    def _named(self, name: str, columns: Sequence[str]) -> str | None:
+        if name in columns:
             return name
-        is_index = name.isdigit() and int(name) < len(self.headers) and not self._is_json
-        return self.headers[int(name)] if is_index else None
+        return columns[int(name)] if name.isdigit() and int(name) < len(columns) and not self.is_json else None
+
+    def with_columns(self, columns: Sequence[str]) -> "ClarifyConfig":
+        """Return the same with names where it has indices: they count all of a table's columns, the label's too."""
+
+        def name(given: str) -> str:
+            return self._named(given, columns) or given
+
+        return replace(
+            self,
+            label=self.label and name(self.label),
+            predicted_label=self.predicted_label and name(self.predicted_label),
+            facets=tuple(replace(facet, name=name(facet.name)) for facet in self.facets),
+            group_variable=self.group_variable and name(self.group_variable),
+            excluded_columns=tuple(map(name, self.excluded_columns)),
+            joinsource=self.joinsource and name(self.joinsource),
+        )
 
     def bias_attributes(self, **others: Any) -> BiasAttributes:
         """Return how rows are read and told apart; ``others`` are laid over, such as where an endpoint's answers stand.
@@ -101,7 +127,7 @@ class ClarifyConfig:
             "probability_threshold": self.probability_threshold,
             "ground_truth_attribute": self.label,
             "input_columns": self.input_columns,
-            "features_attribute": self.features if self._is_json else None,
+            "features_attribute": self.features if self.is_json else None,
             "label_name": self.label_header or "label",
             "excluded_columns": (*self.excluded_columns, *((self.joinsource,) if self.joinsource else ())),
             "pre_training_metrics": self.pre_training_metrics or (),

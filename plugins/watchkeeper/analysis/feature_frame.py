@@ -22,6 +22,11 @@ def feature_frame(rows: list[FeatureRow], names: tuple[str, ...]) -> pl.DataFram
     )
 
 
+def typed_frame(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame of texts with the types that `feature_frame` gives."""
+    return pl.DataFrame([_typed(series) for series in frame.get_columns()])
+
+
 def _typed(series: pl.Series) -> pl.Series:
     for kind in (pl.Int64(), pl.Float64(), pl.Boolean()):
         cast = cast_cells(series, kind)

@@ -107,7 +107,7 @@ def _placeholders(template: str | None) -> list[str]:
 def _type_problems(given: RequestFormat) -> list[str]:
     return [
         f"{name} {value!r}; one of {', '.join(_TYPES)} was expected"
-        for name, value in (("content_type", given.content_type), ("accept_type", given.accept))
+        for name, value in (("content_type", given.content_type), ("accept_type", given.accept_type or CSV))
         if value not in _TYPES
     ]
 

@@ -95,7 +95,7 @@ def model_points(result: WindowResult) -> list[dict[str, Any]]:
 
 def clarify_points(result: WindowResult, analysis: bytes | None) -> list[dict[str, Any]]:
     """Return SageMaker Clarify's metrics of a window, from its ``analysis.json``; none without one."""
-    from watchkeeper.aws.clarify_metrics import attribution_points, bias_points
+    from watchkeeper.analysis.clarify_metrics import attribution_points, bias_points
 
     if analysis is None:
         return []

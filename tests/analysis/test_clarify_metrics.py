@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from watchkeeper.aws.clarify_metrics import INFINITE, attribution_points, bias_points
+from watchkeeper.analysis.clarify_metrics import INFINITE, attribution_points, bias_points
 
 MOMENT = datetime(2026, 11, 20, 6, tzinfo=UTC)
 DIMENSIONS = {"Endpoint": "churn", "MonitoringSchedule": "churn-bias-daily"}
