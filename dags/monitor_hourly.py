@@ -1,6 +1,6 @@
 """### Judge every hour of every endpoint
 
-`due_endpoints → settle → analyze[endpoint] → report → verify`
+`due_endpoints → settle → analyze[endpoint, monitor] → report → verify`
 
 Each run judges one hour of captured traffic against each endpoint's baseline. **settle** waits for capture's last
 files, **analyze** has an instance per endpoint, **report** records a verdict for everyone who was due (whatever

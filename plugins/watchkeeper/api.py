@@ -137,10 +137,13 @@ def load_baseline(
     settings: "DeploymentSettings | None" = None,
     access: "AwsAccess | None" = None,
 ) -> FrameBaseline:
-    """Return an endpoint's baseline from the report store: the one in force, or a ``version``.
+    """Return an endpoint's baseline of data or model quality from the report store: the one in force, or a ``version``.
 
     BaselineMissingError, naming the command that makes one, if there is none.
     """
+    if monitor not in {"data_quality", "model_quality"}:
+        message = f"got the monitor {monitor!r}, whose baseline a frame cannot be checked against; use data_quality"
+        raise ValueError(message)
     import os
 
     from watchkeeper.aws.baseline_store import BaselineStore

@@ -13,7 +13,8 @@ import polars as pl
 from watchkeeper.analysis.attribution_judgement import AttributionRules, judge_attribution, judge_sample
 from watchkeeper.analysis.attribution_report import attribution_report_of, decode_attribution_report, shown_features
 from watchkeeper.analysis.attribution_sample import SampledRows, sample_rows
-from watchkeeper.analysis.bias_judgement import BiasRules, for_each_check, judge_bias
+from watchkeeper.analysis.bias_evaluation import BiasRules, confidence_of_each
+from watchkeeper.analysis.bias_judgement import judge_bias
 from watchkeeper.analysis.bias_profile import BiasProfile, profile_bias
 from watchkeeper.analysis.bias_report import BiasReport, decode_bias_report, groups_of
 from watchkeeper.analysis.capture_profile import MalformedLines
@@ -144,7 +145,9 @@ class _ClarifyRun:
         if baseline is None:
             return BiasPart(report, groups=groups)
         self.verdicts.append((judgement.verdict, f"bias: {judgement.reason}"))
-        return BiasPart(report, baseline, judgement.findings, for_each_check(rules, report), groups)
+        return BiasPart(
+            report, baseline, judgement.findings, replace(rules, confidence=confidence_of_each(rules, report)), groups
+        )
 
     def _profile(self, attributes: "BiasAttributes") -> BiasProfile:
         if self._is_window:

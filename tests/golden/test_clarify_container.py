@@ -13,7 +13,7 @@ import pytest
 
 from sandbox.model_archive import packed
 from tests.golden.test_attributions import ABSOLUTE, ADULT, RELATIVE, report
-from tests.golden.test_bias import RUNS, _arrays, _rounded
+from tests.golden.test_clarify_bias import RUNS, _arrays, _rounded
 from tests.sandbox_process import SandboxProcess
 from tests.test_container import HOUR, message, output, put, run
 

@@ -87,7 +87,7 @@ def test_enough_violated_windows_call_for_retraining() -> None:
         pytest.param([row(1), row(2, "no_traffic"), row(3, "labels_pending"), row(9, "failed"), row(10)], 2, id="gaps"),
         pytest.param([row(1), row(1, monitor="model_quality")], 2, id="two monitors of one window"),
         pytest.param([row(1), row(2, variant="other")], 2, id="two variants"),
-        pytest.param([row(1), row(2, monitor="bias")], 1, id="a monitor that does not count"),
+        pytest.param([row(1), row(2, monitor="bias"), row(2, monitor="explainability")], 3, id="every monitor counts"),
         pytest.param([row(1), row(2, endpoint="other")], 1, id="another endpoint"),
         pytest.param([row(1), row(2, violated=())], 2, id="findings that were not listed"),
         pytest.param([row(1), row(1, window=Window.day_of(NOW - timedelta(days=1)))], 1, id="another period"),

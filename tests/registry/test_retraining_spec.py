@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from watchkeeper.registry.monitor_spec import MONITOR_NAMES
 from watchkeeper.registry.registry_files import load_registry
 from watchkeeper.registry.retraining_spec import RetrainingSpec
 
@@ -29,7 +30,7 @@ def test_a_short_section_only_says_what_it_would_do(tmp_path: Path) -> None:
     assert spec is not None
     assert (spec.mode, spec.deployment.mode, spec.definition) == ("dry_run", "approval", "retraining.json")
     assert (spec.triggers.violated_windows, spec.triggers.of_windows, spec.cooldown_hours) == (2, 3, 24)
-    assert (spec.triggers.monitors, spec.triggers.checks) == (("data_quality", "model_quality"), None)
+    assert (spec.triggers.monitors, spec.triggers.checks) == (MONITOR_NAMES, None)
     assert spec.gate.metric is None
 
 

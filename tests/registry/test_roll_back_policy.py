@@ -68,7 +68,6 @@ def test_enough_violated_windows_after_the_promotion_take_it_back() -> None:
         pytest.param([row(1), row(73)], 1, id="too late to count"),
         pytest.param([row(1), row(2, "no_traffic"), row(3, "labels_pending"), row(4, "failed")], 1, id="not judged"),
         pytest.param([row(1), row(2, endpoint="other")], 1, id="another endpoint"),
-        pytest.param([row(1), row(2, monitor="bias")], 1, id="a monitor that does not count"),
         pytest.param([row(1), row(2, violated=(ViolatedCheck("x", "y", "low"),))], 2, id="any finding"),
         pytest.param([row(1), row(1, window=Window.day_of(PROMOTED + timedelta(days=1)))], 1, id="another period"),
     ],

@@ -18,6 +18,11 @@ class BiasFinding(Finding):
     metric: str = ""
 
 
+def bias_key(facet: str, value: str, metric: str) -> str:
+    """Return what findings call a metric of a facet's value: ``Sex=0 DPL``."""
+    return f"{facet}={value} {metric}"
+
+
 def bias_finding(
     place: tuple[str, str, str],
     outcome: Outcome,
@@ -28,7 +33,15 @@ def bias_finding(
 ) -> BiasFinding:
     """Return the finding of a facet, its value and a metric (``place``)."""
     facet, value, metric = place
-    key = f"{facet}={value} {metric}"
     return BiasFinding(
-        key, Check.BIAS_DRIFT, outcome, reason, observed, limit, excess, facet=facet, facet_value=value, metric=metric
+        bias_key(*place),
+        Check.BIAS_DRIFT,
+        outcome,
+        reason,
+        observed,
+        limit,
+        excess,
+        facet=facet,
+        facet_value=value,
+        metric=metric,
     )

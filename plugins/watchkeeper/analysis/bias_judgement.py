@@ -1,41 +1,16 @@
 """The bias monitor: the pure function from (baseline, labelled window) to findings and a verdict."""
 
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
-from watchkeeper.analysis.bias_finding import BiasFinding, bias_finding
-from watchkeeper.analysis.bias_metrics import distance_from_neutral, neutral_value
+from watchkeeper.analysis.bias_evaluation import BiasRules, evaluate_bias
+from watchkeeper.analysis.bias_finding import BiasFinding
 from watchkeeper.analysis.bias_profile import BiasProfile
-from watchkeeper.analysis.bias_report import BiasMetric, BiasReport, groups_of, json_value, report_of_groups
-from watchkeeper.analysis.bias_resampling import bias_interval
+from watchkeeper.analysis.bias_report import BiasReport, groups_of, report_of_groups
 from watchkeeper.analysis.bias_state import BiasState
-from watchkeeper.analysis.constraint_evaluation import Dialect
-from watchkeeper.analysis.facet_group import FacetGroup, same_value
+from watchkeeper.analysis.facet_group import FacetGroup
 from watchkeeper.analysis.finding import Finding, Outcome, Verdict, worst_first
-from watchkeeper.analysis.metric_resampling import Interval
 
-# These may grow beyond 1: how far beyond its limit one is, is told by how far it grew.
-_UNBOUNDED = ("DCA", "DCR", "GE", "KL", "TE")
-
-
-@dataclass(frozen=True)
-class BiasRules:
-    """What an endpoint's file says about judging bias.
-
-    ``minimum_group_rows`` holds for a facet's value and for all others. ``thresholds`` are allowed distances from a
-    metric's neutral value (0; 1 for DI, whose distance is 1 minus the smaller share by the larger); they are taken at
-    their word, and ``None`` switches a metric off. ``confidence`` is that of all bootstrap intervals together,
-    ``tolerance`` is added to the baseline's distance; both are of the ``exact`` dialect.
-    """
-
-    dialect: Dialect = Dialect.EXACT
-    minimum_rows: int = 1
-    minimum_group_rows: int = 1
-    maximum_malformed_share: float = 1.0
-    thresholds: Mapping[str, float | None] = field(default_factory=dict)
-    confidence: float = 0.95
-    tolerance: float = 0.0
+__all__ = ["BiasJudgement", "BiasRules", "judge_bias", "judge_bias_state"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +29,13 @@ class BiasJudgement:
         return ranked[0] if ranked else None
 
 
-def judge_bias(profile: BiasProfile, baseline: BiasReport, rules: BiasRules | None = None) -> BiasJudgement:
+def judge_bias(
+    profile: BiasProfile,
+    baseline: BiasReport,
+    rules: BiasRules | None = None,
+    *,
+    baseline_state: BiasState | None = None,
+) -> BiasJudgement:
     """Return the verdict of a window of merged records.
 
     In this order: too many malformed lines, or nothing else → ``failed``; then as `judge_bias_state`. Whether labels
@@ -67,15 +48,22 @@ def judge_bias(profile: BiasProfile, baseline: BiasReport, rules: BiasRules | No
     if profile.state is None:
         reason = f"no labelled row, at least {rules.minimum_rows} are needed to judge"
         return BiasJudgement(Verdict.TOO_FEW, reason)
-    return judge_bias_state(profile.state, baseline, rules)
+    return judge_bias_state(profile.state, baseline, rules, baseline_state=baseline_state)
 
 
-def judge_bias_state(state: BiasState, baseline: BiasReport, rules: BiasRules | None = None) -> BiasJudgement:
+def judge_bias_state(
+    state: BiasState,
+    baseline: BiasReport,
+    rules: BiasRules | None = None,
+    *,
+    baseline_state: BiasState | None = None,
+) -> BiasJudgement:
     """Return the verdict of a bias state alone: a merged day, or a dataset.
 
     In this order: too many rows that cannot be judged, or nothing else → ``failed``; fewer than ``minimum_rows`` rows
     → ``too_few``; no positive label or prediction at all, or a facet's column without any value → ``failed``; no check
-    that could be evaluated → ``too_few``; else ``violated`` or ``ok`` by the findings.
+    that could be evaluated → ``too_few``; else ``violated`` or ``ok`` by the findings. ``baseline_state`` are the
+    baseline's own rows, where they are known: its numbers are then given the chance that they have, too.
     """
     rules = rules or BiasRules()
     if state.rejected_count and (not state.row_count or state.rejected_share > rules.maximum_malformed_share):
@@ -88,7 +76,8 @@ def judge_bias_state(state: BiasState, baseline: BiasReport, rules: BiasRules | 
     fault = _fault(state, groups)
     if fault:
         return BiasJudgement(Verdict.FAILED, fault, (), report)
-    findings = tuple(evaluate_bias(groups, report, baseline, for_each_check(rules, report)))
+    before = groups_of(baseline_state, baseline)[0] if baseline_state is not None else []
+    findings = tuple(evaluate_bias(groups, report, baseline, rules, before))
     evaluated = sum(finding.outcome is not Outcome.NOT_EVALUATED for finding in findings)
     if not evaluated:
         reason = f"no check could be evaluated: {findings[0].reason}" if findings else "no metric is asked for"
@@ -98,22 +87,6 @@ def judge_bias_state(state: BiasState, baseline: BiasReport, rules: BiasRules | 
         reason = f"{len(violated)} of {evaluated} checks violated; worst: {violated[0].feature}, {violated[0].check}"
         return BiasJudgement(Verdict.VIOLATED, reason, findings, report)
     return BiasJudgement(Verdict.OK, f"{evaluated} checks satisfied", findings, report)
-
-
-def for_each_check(rules: BiasRules, report: BiasReport) -> BiasRules:
-    """Return rules whose confidence is that of each interval, so that all of a report together have the given one.
-
-    A window has dozens of metrics (those with a threshold of their own need no interval): at 95 % each, one in twenty would be violated by chance alone. The share that may
-    be wrong is divided among them (Bonferroni 1936).
-    """
-    count = sum(
-        metric.name not in rules.thresholds
-        for stage in report.stages
-        for entries in stage.facets.values()
-        for entry in entries
-        for metric in entry.metrics
-    )
-    return replace(rules, confidence=1 - (1 - rules.confidence) / max(count, 1))
 
 
 def _fault(state: BiasState, groups: list[FacetGroup]) -> str | None:
@@ -126,134 +99,6 @@ def _fault(state: BiasState, groups: list[FacetGroup]) -> str | None:
         answers = "labels and predictions" if state.attributes.has_predictions else "labels"
         return f"none of the {answers} of {state.row_count} rows is positive: check label_values_or_threshold"
     return None
-
-
-def evaluate_bias(
-    groups: list[FacetGroup], report: BiasReport, baseline: BiasReport, rules: BiasRules
-) -> Iterator[BiasFinding]:
-    """Yield one finding per facet's value and metric, in the report's order, then those that only the baseline has.
-
-    ``compatible`` is violated where the metric is further from 0 than the baseline's, as Clarify judges. ``exact`` goes
-    by the distance from the neutral value, and is violated only where the whole bootstrap interval is further from it
-    than the baseline and the tolerance. A threshold that somebody set holds in both.
-    """
-    by_place = {(group.facet, group.value): group for group in groups}
-    pairs = ((report.post_training, baseline.post_training), (report.pre_training, baseline.pre_training))
-    for window, before in pairs:
-        known = dict(before.facets) if before else {}
-        for facet, entries in (window.facets if window else {}).items():
-            for entry in entries:
-                value = entry.value_or_threshold
-                old = next((o for o in known.get(facet, ()) if same_value(o.value_or_threshold, value)), None)
-                for metric in entry.metrics:
-                    past = old.metric(metric.name) if old else None
-                    yield _check(by_place[facet, value], metric, past, rules)
-        for facet, gone in known.items():
-            seen = [entry.value_or_threshold for entry in (window.facets.get(facet, ()) if window else ())]
-            for entry in gone:
-                if not any(same_value(entry.value_or_threshold, value) for value in seen):
-                    for metric in entry.metrics:
-                        place = (facet, entry.value_or_threshold, metric.name)
-                        reason = "the window has no row of this value of the facet"
-                        yield bias_finding(place, Outcome.NOT_EVALUATED, reason, None, metric.value)
-
-
-def _check(group: FacetGroup, metric: BiasMetric, past: BiasMetric | None, rules: BiasRules) -> BiasFinding:
-    name, value = metric.name, metric.value
-    place = (group.facet, group.value, name)
-    threshold = rules.thresholds.get(name)
-    before = past.value if past else None
-    limit = before if threshold is None else threshold
-    reason = _unable(group, metric, past, rules)
-    if reason or value is None or limit is None:
-        return bias_finding(place, Outcome.NOT_EVALUATED, reason or "undefined", value, limit)
-    if threshold is not None:
-        return _by_threshold(place, value, threshold)
-    if rules.dialect is Dialect.COMPATIBLE:
-        beyond = abs(value) > abs(limit)
-        reason = violation_text(value, limit) if beyond else f"{_text(value)} is no further from 0 than {_text(limit)}"
-        distances = (abs(value), abs(limit))
-        return bias_finding(place, _outcome(beyond), reason, value, limit, _excess(name, *distances) if beyond else 0.0)
-    return _by_interval(group, place, value, limit, rules)
-
-
-def _unable(group: FacetGroup, metric: BiasMetric, past: BiasMetric | None, rules: BiasRules) -> str | None:
-    """Return why a metric is not judged, ``None`` where it is."""
-    if metric.name in rules.thresholds and rules.thresholds[metric.name] is None:
-        return "switched off in the endpoint's file"
-    if group.fault or not group.facet_rows:
-        return group.fault or f"no row has {group.facet} {group.value}"
-    for rows, who in ((group.facet_rows, "in the facet"), (group.other_rows, "outside the facet")):
-        if rows < rules.minimum_group_rows:
-            return f"{rows} rows {who}, at least {rules.minimum_group_rows} are needed to judge"
-    if metric.value is None:
-        return metric.error or "undefined"
-    return None if metric.name in rules.thresholds else _unknown(past)
-
-
-def _unknown(past: BiasMetric | None) -> str | None:
-    if past is None:
-        return "the baseline does not have this metric of the facet's value"
-    return (past.error or "undefined in the baseline") if past.value is None else None
-
-
-def _by_threshold(place: tuple[str, str, str], value: float, threshold: float) -> BiasFinding:
-    distance = distance_from_neutral(place[2], value)
-    neutral = f"{neutral_value(place[2]):g}"
-    if distance > threshold:
-        reason = f"{_text(value)} is {_text(distance)} from {neutral}, at most {threshold:g} is allowed"
-        excess = _excess(place[2], distance, threshold)
-        return bias_finding(place, Outcome.VIOLATED, reason, value, threshold, excess)
-    reason = f"{_text(value)} is within {threshold:g} of {neutral}"
-    return bias_finding(place, Outcome.SATISFIED, reason, value, threshold)
-
-
-def _by_interval(
-    group: FacetGroup, place: tuple[str, str, str], value: float, limit: float, rules: BiasRules
-) -> BiasFinding:
-    name = place[2]
-    distance, allowed = distance_from_neutral(name, value), distance_from_neutral(name, limit) + rules.tolerance
-    if distance <= allowed:
-        reason = f"{_text(value)} is no further from {neutral_value(name):g} than {_text(limit)}"
-        return bias_finding(place, Outcome.SATISFIED, reason, value, limit)
-    interval = bias_interval(group, name, rules.confidence)
-    if interval is None:
-        reason = "too few rows to tell from chance"
-        return bias_finding(place, Outcome.NOT_EVALUATED, reason, value, limit)
-    if nearest_distance(name, interval) <= allowed:
-        reason = f"{violation_text(value, limit)} (within chance: {interval.lower:.4g} to {interval.upper:.4g})"
-        return bias_finding(place, Outcome.SATISFIED, reason, value, limit)
-    return bias_finding(
-        place, Outcome.VIOLATED, violation_text(value, limit), value, limit, _excess(name, distance, allowed)
-    )
-
-
-def nearest_distance(metric: str, interval: Interval) -> float:
-    """Return the distance from the neutral value of the interval's point nearest to it; 0 if it lies within."""
-    if interval.lower <= neutral_value(metric) <= interval.upper:
-        return 0.0
-    return min(distance_from_neutral(metric, end) for end in (interval.lower, interval.upper))
-
-
-def violation_text(value: float, limit: float) -> str:
-    """Return the description of a violation in Clarify's words."""
-    return f"Metric value {_text(value)} doesn't meet the baseline constraint requirement {_text(limit)}"
-
-
-def _text(value: float) -> str:
-    return str(json_value(value))
-
-
-def _outcome(violated: bool) -> Outcome:
-    return Outcome.VIOLATED if violated else Outcome.SATISFIED
-
-
-def _excess(metric: str, distance: float, allowed: float) -> float:
-    """Return how far beyond its limit, as a share: the difference, or for unbounded metrics the part they grew by."""
-    if math.isinf(distance):
-        return 1.0
-    apart = distance - allowed
-    return min(apart / distance if metric in _UNBOUNDED else apart, 1.0)
 
 
 def _malformed_reason(profile: BiasProfile, rules: BiasRules) -> str:

@@ -113,6 +113,10 @@ class BiasProfiler:
             self._take_sample(features, frame, hashes)
 
     def _count_table(self, table: int, frame: pl.DataFrame) -> None:
+        if self._tables[table].cells is None:
+            return
+        if not self._tables[table].grouped:
+            frame = frame.with_columns(pl.lit(None, pl.String).alias(_GROUP))
         facets = [str(position) for position in self._empty.facet_positions(table)]
         counted = frame.group_by(*facets, _GROUP, _LABEL, _PREDICTION, maintain_order=True).len()
         names = {text: class_label(text) for text in counted.get_column(_GROUP).drop_nulls().unique().to_list()}

@@ -19,6 +19,7 @@ REPLICATES = 2000
 _FEWEST_REPLICATES = 200
 _DRAWS = 4_000_000
 _EMPTY_CELL = 0.5
+_MAJORITY_SLOPE = 15 / 8
 _UNSIGNED = ("JS", "KL", "KS", "LP", "TVD")
 
 
@@ -50,10 +51,24 @@ def _samples(group: FacetGroup, metric: str) -> Floats | None:
         drawn = _drawn(group.by_group.sum(axis=over), smooth=False)
         return conditional_disparity(drawn, drawn.sum(axis=-3))
     if metric == "FT":
-        return None if isinstance(group.flips, str) else flip_test(_drawn(group.flips.cells))
+        return _flip_samples(group)
     cells = _drawn(group.cells) if metric not in PRE_TRAINING else _drawn(group.cells.sum(axis=-1))[..., None]
     values = FORMULAS[metric](cells)
     return values * np.sign(FORMULAS["DPL"](cells)) if metric in _UNSIGNED else values
+
+
+def _flip_samples(group: FacetGroup) -> Floats | None:
+    """Resample the facet's flips, and move each by what other neighbours would have answered.
+
+    Of five neighbours the majority counts: its share moves at most 15/8 times as far as the share of positives does.
+    """
+    if isinstance(group.flips, str):
+        return None
+    others = group.cells[0].sum(axis=0)
+    drawn = _drawn(others, smooth=False)
+    moved = drawn[:, 1] / drawn.sum(axis=-1) - others[1] / others.sum()
+    samples: Floats = flip_test(_drawn(group.flips.cells)) - _MAJORITY_SLOPE * moved
+    return samples.clip(-1.0, 1.0)
 
 
 def _drawn(counts: Floats, *, smooth: bool = True) -> Floats:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from watchkeeper.analysis.bias_finding import bias_key
 from watchkeeper.analysis.finding import Check, Finding, Outcome
 from watchkeeper.analysis.jackson_json import encode
 from watchkeeper.errors import DocumentError
@@ -28,7 +29,9 @@ class _Violation(msgspec.Struct):
     constraint_check_type: str
     description: str = ""
     feature_name: str | None = None
-    metric_name: str | None = None  # of a model's quality; in camelCase
+    metric_name: str | None = None  # of a model's quality, in camelCase; of bias, as it is
+    facet: str | None = None
+    facet_value: str | None = None
 
     @property
     def feature(self) -> str:
@@ -36,6 +39,8 @@ class _Violation(msgspec.Struct):
         if self.feature_name is None and self.metric_name is None:
             message = "a violation names neither feature_name nor metric_name"
             raise ValueError(message)
+        if self.facet is not None:
+            return bias_key(self.facet, self.facet_value or "", self.metric_name or "")
         return self.feature_name or _CAPITAL.sub(lambda match: f"_{match[0].lower()}", self.metric_name or "")
 
 
@@ -53,7 +58,8 @@ _DOCUMENTS = msgspec.json.Decoder(_Document)
 def decode_violations(data: bytes, source: str = "constraint_violations.json") -> list[Finding]:
     """Return the violations in a document of ours or of Model Monitor's; extra fields are ignored.
 
-    Documents of a model's quality have ``metric_name``s, which come back in snake_case.
+    Documents of a model's quality have ``metric_name``s, which come back in snake_case; those of bias have a facet, its
+    value and a metric, which come back as one key.
 
     Raises
     ------

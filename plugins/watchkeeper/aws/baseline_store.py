@@ -173,6 +173,11 @@ class BaselineStore:
         """Return one of a version's documents; StoreError if it is not there."""
         return self._required(f"{self.folder(endpoint, monitor)}{version}/{name}")
 
+    def optional_document(self, endpoint: str, monitor: str, version: str, name: str) -> bytes | None:
+        """Return one of a version's documents, or ``None`` if it has no such."""
+        stored = self.objects.read(f"{self.folder(endpoint, monitor)}{version}/{name}")
+        return None if stored is None else stored.body
+
     def document_uri(self, endpoint: str, monitor: str, version: str, name: str) -> str:
         """Return the address of one of a version's documents."""
         return self.objects.uri(f"{self.folder(endpoint, monitor)}{version}/{name}")

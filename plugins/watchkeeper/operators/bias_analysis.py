@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING
 
 from watchkeeper.analysis.bias_judgement import judge_bias
 from watchkeeper.analysis.bias_profile import BiasProfile, merge_bias_profiles, profile_bias
-from watchkeeper.analysis.bias_report import BiasReport, decode_bias_report
+from watchkeeper.analysis.bias_report import decode_bias_report
+from watchkeeper.analysis.bias_state_file import decode_bias_state
 from watchkeeper.analysis.profile_file import decode_bias_profile, encode_bias_profile
-from watchkeeper.operators.bias_rules import bias_attributes, bias_documents, bias_result, bias_rules
+from watchkeeper.operators.bias_baseline import STATE_NAME
+from watchkeeper.operators.bias_rules import (
+    BiasBaseline,
+    bias_attributes,
+    bias_documents,
+    bias_result,
+    bias_rules,
+)
 from watchkeeper.operators.labelled_analysis import LabelledAnalysis
 
 if TYPE_CHECKING:
@@ -25,7 +33,7 @@ class BiasAnalysis(LabelledAnalysis[BiasProfile]):
 
     monitor = "bias"
 
-    _baselines: dict[str, BiasReport] = field(default_factory=dict, init=False)
+    _baselines: dict[str, BiasBaseline] = field(default_factory=dict, init=False)
 
     @cached_property
     def _attributes(self) -> "BiasAttributes":
@@ -62,12 +70,17 @@ class BiasAnalysis(LabelledAnalysis[BiasProfile]):
     ) -> tuple["WindowResult", Mapping[str, bytes]]:
         """Return the result and Clarify's documents."""
         baseline, rules = self._baseline(chosen.version), bias_rules(self.spec)
-        judgement = judge_bias(profile, baseline, rules)
+        judgement = judge_bias(profile, baseline.report, rules, baseline_state=baseline.state)
         result = bias_result(draft, judgement)
         return result, bias_documents(result, judgement, profile.state, baseline, rules)
 
-    def _baseline(self, version: str) -> BiasReport:
+    def _baseline(self, version: str) -> BiasBaseline:
         if version not in self._baselines:
-            store, place = self.deployment.baselines, (self.spec.registry_id, self.monitor, version, "analysis.json")
-            self._baselines[version] = decode_bias_report(store.document(*place), store.document_uri(*place))
+            store, place = self.deployment.baselines, (self.spec.registry_id, self.monitor, version)
+            analysis, counts = (*place, "analysis.json"), (*place, STATE_NAME)
+            report = decode_bias_report(store.document(*analysis), store.document_uri(*analysis))
+            # A document that was taken over from Clarify comes without counts.
+            kept = store.optional_document(*counts)
+            state = None if kept is None else decode_bias_state(kept, store.document_uri(*counts))
+            self._baselines[version] = BiasBaseline(report, state)
         return self._baselines[version]

@@ -21,16 +21,24 @@ if TYPE_CHECKING:
     from watchkeeper.registry.endpoint_spec import EndpointSpec
 
 
+STATE_NAME = "bias.state"
+
+
 def measure_dataset(deployment: Deployment, spec: "EndpointSpec", source: "BiasBaselineSpec") -> Documents:
     """Return ``analysis.json`` of training or validation data with its labels and the model's predictions."""
     from watchkeeper.analysis.bias_report import bias_report_of, encode_bias_report
+    from watchkeeper.analysis.bias_state_file import encode_bias_state
     from watchkeeper.operators.bias_rules import dataset_attributes
 
     with tempfile.TemporaryDirectory(prefix="watchkeeper-") as folder:
         files = download_dataset(deployment, spec, str(source.dataset), Path(folder))
         with dataset_named(source):
             state = _state(files, str(source.dataset_format), dataset_attributes(spec, source))
-    documents = {"analysis.json": encode_bias_report(bias_report_of(state))}
+    # The counts are kept too: a window is judged by the baseline's own chance beside its own.
+    documents = {
+        "analysis.json": encode_bias_report(bias_report_of(state)),
+        STATE_NAME: encode_bias_state(state),
+    }
     return baseline_manifest(spec, "bias", spec.bias.dialect, str(source.dataset), state.row_count), documents
 
 

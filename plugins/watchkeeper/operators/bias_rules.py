@@ -1,10 +1,12 @@
 """Between registry and analysis, which do not know each other: the bias monitor's rules, its judgement as a result."""
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from watchkeeper.analysis.bias_definition import BiasAttributes, Facet
-from watchkeeper.analysis.bias_judgement import BiasRules, for_each_check
+from watchkeeper.analysis.bias_evaluation import confidence_of_each
+from watchkeeper.analysis.bias_judgement import BiasRules
 from watchkeeper.analysis.bias_page import bias_page
 from watchkeeper.analysis.bias_report import BiasReport, encode_bias_report, groups_of
 from watchkeeper.analysis.bias_violations import encode_bias_violations
@@ -19,6 +21,15 @@ if TYPE_CHECKING:
     from watchkeeper.aws.window_result import WindowResult
     from watchkeeper.registry.baseline_spec import BiasBaselineSpec
     from watchkeeper.registry.endpoint_spec import EndpointSpec
+
+
+@dataclass(frozen=True)
+class BiasBaseline:
+    """What a window is judged against; the counts are ``None`` where only the document is known."""
+
+    report: BiasReport
+    state: "BiasState | None"
+
 
 _ANSWERS = ("inference_attribute", "probability_attribute", "probability_threshold", "ground_truth_attribute")
 
@@ -111,7 +122,11 @@ def bias_result(draft: "WindowResult", judgement: "BiasJudgement") -> "WindowRes
         verdict=judgement.verdict.value,
         reason=judgement.reason,
         **finding_fields(judgement.findings),
-        metrics={finding.feature: finding.observed for finding in judgement.findings if finding.observed is not None},
+        metrics={
+            finding.feature: finding.observed
+            for finding in judgement.findings
+            if finding.observed is not None and math.isfinite(finding.observed)
+        },
     )
 
 
@@ -119,17 +134,26 @@ def bias_documents(
     result: "WindowResult",
     judgement: "BiasJudgement",
     state: "BiasState | None",
-    baseline: BiasReport,
+    baseline: BiasBaseline,
     rules: BiasRules,
 ) -> dict[str, bytes]:
     """Return Clarify's documents of the window and its page; none where no row was judged."""
     if judgement.report is None or state is None:
         return {}
     violations = encode_bias_violations(judgement.findings)
-    groups, _ = groups_of(state, baseline)
-    facts, rules = page_facts(result), for_each_check(rules, judgement.report)
+    groups, _ = groups_of(state, baseline.report)
+    before = groups_of(baseline.state, baseline.report)[0] if baseline.state is not None else []
+    facts, shown = page_facts(result), replace(rules, confidence=confidence_of_each(rules, judgement.report))
     documents = {
         "analysis.json": encode_bias_report(judgement.report),
-        "report.html": bias_page(judgement.report, baseline, judgement.findings, facts, rules=rules, groups=groups),
+        "report.html": bias_page(
+            judgement.report,
+            baseline.report,
+            judgement.findings,
+            facts,
+            rules=shown,
+            groups=groups,
+            baseline_groups=before,
+        ),
     }
     return documents | ({"constraint_violations.json": violations} if violations else {})

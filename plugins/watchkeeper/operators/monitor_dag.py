@@ -98,8 +98,8 @@ def build_monitor_dag(dag_id: str, period: Period, doc_md: str | None) -> DAG:
             baseline="{{ params.baseline }}",
             pool=analysis_pool(),
             map_index_template="{{ task.label }}",
-            # One stuck endpoint must not hold back everyone's report.
-            execution_timeout=timedelta(minutes=30),
+            # One stuck endpoint must not hold back everyone's report. A day's may explain a model, which takes time.
+            execution_timeout=timedelta(minutes=30) if period == "hourly" else timedelta(hours=2),
         ).expand_kwargs(due.output)
         report = PublishReportOperator(
             task_id="report",

@@ -8,6 +8,7 @@ from airflow.sdk import conf
 from watchkeeper.operators.monitor_base import MonitorOperator
 from watchkeeper.operators.put_metrics import window_results
 from watchkeeper.registry.capture_window import Period, Window
+from watchkeeper.registry.monitor_spec import MonitorName
 from watchkeeper.registry.window_rules import may_act
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class PublishFindingsOperator(MonitorOperator):
     :param window_start: Start of the window, as ISO 8601 text with its offset. (templated)
     :param window_end: End of the window. (templated)
     :param period: ``hourly`` or ``daily``.
+    :param monitor: The monitor whose findings these are.
     :param act: ``True`` to publish however old the window is, ``False`` to publish nothing; ``None`` for windows
         that ended within ``act_within_hours`` only. (templated)
     """
@@ -45,6 +47,7 @@ class PublishFindingsOperator(MonitorOperator):
         window_start: str,
         window_end: str,
         period: Period = "hourly",
+        monitor: MonitorName = "data_quality",
         act: bool | str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -53,6 +56,7 @@ class PublishFindingsOperator(MonitorOperator):
         self.window_start = window_start
         self.window_end = window_end
         self.period = period
+        self.monitor = monitor
         self.act = act
 
     def execute(self, context: "Context") -> dict[str, list[str]]:
@@ -76,7 +80,7 @@ class PublishFindingsOperator(MonitorOperator):
             tell=self.log.info,
         )
         report = publisher.publish(
-            window_results(deployment, self.endpoint, self.window_start, self.window_end, self.period)
+            window_results(deployment, self.endpoint, self.window_start, self.window_end, self.period, self.monitor)
         )
         if report.faults:
             message = "; ".join(report.faults)

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from watchkeeper.registry.capture_window import Period
 from watchkeeper.registry.deployment_spec import DeploymentSpec
 from watchkeeper.registry.gate_spec import GateSpec
-from watchkeeper.registry.monitor_spec import MonitorName
+from watchkeeper.registry.monitor_spec import MONITOR_NAMES, MonitorName
 from watchkeeper.registry.spec_base import (
     DefinitionFile,
     EmptyMapping,
@@ -42,7 +42,7 @@ class TriggerSpec(SpecModel):
     """Which verdicts call for retraining: enough violated windows of one monitor among its last ones."""
 
     monitors: Annotated[tuple[MonitorName, ...], FromList, Field(min_length=1), AfterValidator(distinct)] = Field(
-        default=("data_quality", "model_quality"),
+        default=MONITOR_NAMES,
         description="The monitors whose verdicts count.",
         examples=[["model_quality"]],
     )

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from watchkeeper.analysis.bias_dataset import bias_of_json, bias_of_json_lines
-from watchkeeper.analysis.bias_judgement import BiasRules, judge_bias, violation_text
+from watchkeeper.analysis.bias_evaluation import violation_text
+from watchkeeper.analysis.bias_judgement import BiasRules, judge_bias
 from watchkeeper.analysis.bias_profile import profile_bias
 from watchkeeper.analysis.bias_report import bias_report_of, decode_bias_report, encode_bias_report
 from watchkeeper.analysis.bias_violations import encode_bias_violations
