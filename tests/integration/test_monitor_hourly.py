@@ -36,7 +36,7 @@ def test_a_quiet_hour_is_ok_and_everything_is_written_once(watched, hour):
     assert f"states/flights/AllTraffic/data_quality/{hour.start_path}.state" in written
     assert watched.messages() == []
     (label,) = [ti.rendered_map_index for ti in run.get_task_instances() if ti.task_id == "analyze"]
-    assert label == "flights"
+    assert label == "flights data_quality"
 
     again = watched.judge(hour)
     assert str(again.state) == "success"
