@@ -32,6 +32,22 @@ def run_digest(run_id: str) -> str:
     return sha256(run_id.encode()).hexdigest()[:12]
 
 
+def declared_shadow(spec: "EndpointSpec") -> "ShadowSpec | None":
+    """Return what is said of the shadow endpoint: by the monitor's section, else by Clarify's predictor there."""
+    from watchkeeper.operators.attribution_rules import clarify_config
+    from watchkeeper.registry.explainability_spec import ShadowSpec
+
+    config, monitor = clarify_config(spec), spec.explainability
+    if config is None or not config.predictor or "model" in monitor.model_fields_set:
+        return monitor.model.shadow
+    said = config.predictor
+    return ShadowSpec.model_construct(
+        model_name=said.get("model_name"),
+        instance_type=said.get("instance_type"),
+        instance_count=int(said.get("initial_instance_count") or 1),
+    )
+
+
 @dataclass
 class ExplainedModel:
     """A model of one variant; opened when it is first asked, kept for all windows, closed at the end.
@@ -110,26 +126,11 @@ class ExplainedModel:
             before_request=self._held.enter_context(ProbeMeter(self.deployment.probes, *place)),
         )
 
-    def _declared(self) -> "ShadowSpec | None":
-        """Return what is said of the shadow endpoint: by the monitor's section, else by Clarify's predictor there."""
-        from watchkeeper.operators.attribution_rules import clarify_config
-        from watchkeeper.registry.explainability_spec import ShadowSpec
-
-        config, monitor = clarify_config(self.spec), self.spec.explainability
-        if config is None or not config.predictor or "model" in monitor.model_fields_set:
-            return monitor.model.shadow
-        said = config.predictor
-        return ShadowSpec.model_construct(
-            model_name=said.get("model_name"),
-            instance_type=said.get("instance_type"),
-            instance_count=int(said.get("initial_instance_count") or 1),
-        )
-
     def _shadow_name(self, digest: str) -> str:
         if self._shadow is None:
             from watchkeeper.aws.shadow_endpoint import ShadowEndpoint, plan_shadow
 
-            declared = self._declared()
+            declared = declared_shadow(self.spec)
             client = self._access.client("sagemaker")
             plan = plan_shadow(
                 client,
