@@ -140,7 +140,7 @@ def watched(world):
     watch(world)
     world.advance("compared", model_package_arn=world.package(ARTEFACT))
     world.advance("promoted", why="in service", variant="AllTraffic")
-    world.place.s3.put_object(Bucket=BUCKET, Key="model.json", Body=tree_file(lambda sex, delay: delay, features=2))
+    world.place.s3.put_object(Bucket=BUCKET, Key="model.json", Body=tree_file(lambda sex, delay: delay, highs=(1, 100)))
     chance = random.Random(5)
     rows = [(label, answer, chance.randrange(2), chance.randrange(100)) for label, answer in predictions()]
     lines = [f"{answer},{sex},{delay}" for _, answer, sex, delay in rows]

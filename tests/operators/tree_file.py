@@ -8,11 +8,11 @@ import numpy as np
 import xgboost
 
 
-def tree_file(target: Callable[..., float], *, features: int, packed: bool = False, seed: int = 0) -> bytes:
-    """Return an XGBoost model of ``target``, whose arguments are its features, as JSON or in a model.tar.gz."""
-    rows = np.random.default_rng(seed).uniform(0, 100, (400, features))
+def tree_file(target: Callable[..., float], *, highs: tuple[float, ...], packed: bool = False) -> bytes:
+    """Return an XGBoost model of ``target``, of features from 0 to ``highs``, as JSON or in a model.tar.gz."""
+    rows = np.random.default_rng(0).uniform(0, highs, (400, len(highs)))
     data = xgboost.DMatrix(rows, [target(*row) for row in rows])
-    booster = xgboost.train({"max_depth": 3, "seed": 1, "nthread": 1}, data, num_boost_round=10)
+    booster = xgboost.train({"max_depth": 3, "seed": 1, "nthread": 1}, data, num_boost_round=40)
     model = bytes(booster.save_raw("json"))
     if not packed:
         return model

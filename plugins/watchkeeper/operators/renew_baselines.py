@@ -10,6 +10,7 @@ from watchkeeper.operators.attempt_notice import tell_attempt
 from watchkeeper.operators.attempt_step import RESULT_FOLDER, AttemptStepOperator, read_attempt, skipped
 from watchkeeper.operators.baseline_documents import baseline_reader
 from watchkeeper.operators.build_baseline import BASELINES
+from watchkeeper.operators.explained_model import run_digest
 from watchkeeper.operators.monitor_base import failing_at_once
 from watchkeeper.operators.shadow_sweep import explained_endpoints, sweep_shadows
 
@@ -38,11 +39,12 @@ class RenewBaselinesOperator(AttemptStepOperator):
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("outlets", [BASELINES])
         super().__init__(**kwargs)
-        self._run_id = ""
+        self._run_digest = ""
 
     def execute(self, context: "Context") -> dict[str, str]:
         """Return the renewed versions, which are in force now, by monitor."""
-        self._run_id = str(getattr(context.get("dag_run"), "run_id", "") or "")
+        if (run := context.get("dag_run")) is not None:
+            self._run_digest = run_digest(str(run.dag_id), str(run.run_id))
         with failing_at_once():
             deployment = self.open_deployment()
             spec = deployment.registry.require(self.endpoint)
@@ -73,10 +75,10 @@ class RenewBaselinesOperator(AttemptStepOperator):
 
     def on_kill(self) -> None:
         """Delete the shadow endpoint of an explainability baseline, if one is there."""
-        if self._run_id:
+        if self._run_digest:
             deployment = self.open_deployment()
             explained = [spec for spec in explained_endpoints(deployment) if spec.registry_id == self.endpoint]
-            sweep_shadows(deployment, explained, self._run_id, self.log.info)
+            sweep_shadows(deployment, explained, self._run_digest, self.log.info)
 
 
 def _as_trained(spec: "EndpointSpec", record: "AttemptRecord") -> "EndpointSpec":
