@@ -160,15 +160,23 @@ def _answer(folder: Path, data: DataSet, model: LinearModel, target: Path) -> No
 
 
 def _write_baseline(folder: Path, data: DataSet, rows: LabelledRows, predictions: Sequence[float]) -> None:
-    """Write ``baseline.csv`` (output, inputs) for data quality and ``model_quality.csv`` (label, output)."""
-    with (folder / "baseline.csv").open("w", newline="") as opened:
+    """Write the data of the new baselines, all rows with the model's predictions.
+
+    ``baseline.csv`` (output, inputs) is for data quality and explainability, ``model_quality.csv`` (label, prediction)
+    for model quality, ``bias.csv`` (label, prediction, inputs) for bias.
+    """
+    labels = [f"{label:g}" for label in rows.labels]
+    inputs = [rows.columns[name] for name in data.inputs]
+    _write_table(folder / "baseline.csv", [data.output, *data.inputs], predictions, *inputs)
+    _write_table(folder / "model_quality.csv", [LABEL, PREDICTION], labels, predictions)
+    _write_table(folder / "bias.csv", [LABEL, PREDICTION, *data.inputs], labels, predictions, *inputs)
+
+
+def _write_table(target: Path, header: list[str], *columns: Sequence[object]) -> None:
+    with target.open("w", newline="") as opened:
         writer = csv.writer(opened, lineterminator="\n")
-        writer.writerow([data.output, *data.inputs])
-        writer.writerows(zip(predictions, *(rows.columns[name] for name in data.inputs), strict=True))
-    with (folder / "model_quality.csv").open("w", newline="") as opened:
-        writer = csv.writer(opened, lineterminator="\n")
-        writer.writerow([LABEL, PREDICTION])
-        writer.writerows(zip((f"{label:g}" for label in rows.labels), predictions, strict=True))
+        writer.writerow(header)
+        writer.writerows(zip(*columns, strict=True))
 
 
 def main() -> int:

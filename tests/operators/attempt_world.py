@@ -124,7 +124,7 @@ class AttemptWorld:
     def put(self, name, text, attempt_id=ATTEMPT):
         self.actions.objects.write(self.actions.folder("flights", attempt_id) + name, text.encode())
 
-    def package(self):
+    def package(self, model_data="s3://b/model.tar.gz"):
         """Register a model package that waits for a decision, and return its ARN."""
         client = boto3.client("sagemaker", region_name=REGION)
         client.create_model_package_group(ModelPackageGroupName="flights")
@@ -132,7 +132,7 @@ class AttemptWorld:
             ModelPackageGroupName="flights",
             ModelApprovalStatus="PendingManualApproval",
             InferenceSpecification={
-                "Containers": [{"Image": "image", "ModelDataUrl": "s3://b/model.tar.gz"}],
+                "Containers": [{"Image": "image", "ModelDataUrl": model_data}],
                 "SupportedContentTypes": ["text/csv"],
                 "SupportedResponseMIMETypes": ["text/csv"],
             },
@@ -151,6 +151,16 @@ class AttemptWorld:
 def hours(count):
     """Return the newest complete hours, oldest first."""
     return [LAST.shifted(-ago * HOUR) for ago in reversed(range(count))]
+
+
+def predictions(rows=300, seed=1):
+    """Return labels, and probabilities that tell them."""
+    chance = random.Random(seed)
+    found = []
+    for _ in range(rows):
+        label = chance.randrange(2)
+        found.append((label, round(0.8 * label + 0.2 * chance.random(), 3)))
+    return found
 
 
 def _line(key, number, hour, *, answers):

@@ -1,26 +1,23 @@
-"""Baselines of a promoted model: of both monitors, bound to its package; and those of model quality made by hand."""
+"""Baselines of a promoted model: of all its monitors, bound to its package."""
 
+import io
+import json
 import random
 
+import boto3
+import polars as pl
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from tests.operators.attempt_world import ATTEMPT, AttemptWorld
-from tests.operators.conftest import BUCKET, context
+from tests.operators.attempt_world import ATTEMPT, NOW, AttemptWorld, predictions
+from tests.operators.conftest import BUCKET, REGION, context
+from tests.operators.tree_file import tree_file
+from watchkeeper.aws.action_store import AttemptState
 from watchkeeper.operators.build_baseline import BuildBaselineOperator
-from watchkeeper.operators.choose_baselines import ChooseBaselinesOperator
 from watchkeeper.operators.renew_baselines import RenewBaselinesOperator
+from watchkeeper.registry.monitor_spec import MONITOR_NAMES
 
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/flights/2"
-
-
-def predictions(rows=300, seed=1):
-    chance = random.Random(seed)
-    found = []
-    for _ in range(rows):
-        label = chance.randrange(2)
-        found.append((label, round(0.8 * label + 0.2 * chance.random(), 3)))
-    return found
 
 
 @pytest.fixture
@@ -116,86 +113,187 @@ def test_a_model_that_was_taken_back_meanwhile_gets_no_baseline(promoted):
         renew()
 
 
-# ---- model quality's baselines, made by the DAG baseline
+# ---- bias and explainability
+
+INPUTS = ["sex", "delay"]
+BIAS = {"facets": [{"name": "sex", "values_or_threshold": [1]}]}
+ARTEFACT = f"s3://{BUCKET}/model.json"
+
+
+def watch(world, *, model=None, explained=None, **changes):
+    """Let the endpoint watch all four monitors."""
+    capture = {
+        "s3_uri": f"s3://{BUCKET}/capture",
+        "input_columns": INPUTS,
+        "output_columns": ["late_probability"],
+    }
+    quality = {"problem_type": "BinaryClassification", "probability_attribute": "late_probability"}
+    way = {} if model is False else {"model": model or {"artefact": ARTEFACT}}
+    explainability = {**way, "sample_rows": 50}
+    monitors = {"model_quality": quality, "bias": BIAS, "explainability": explainability | (explained or {})}
+    world.endpoint(**{"capture": capture, "monitors": monitors} | changes)
 
 
 @pytest.fixture
-def dataset(world):
-    lines = [f"{probability},{label},7" for label, probability in predictions()]
-    body = "\n".join(["p,truth,other", *lines]) + "\n"
-    world.place.s3.put_object(Bucket=BUCKET, Key="validation.csv", Body=body.encode())
-    source = {
-        "dataset": f"s3://{BUCKET}/validation.csv",
-        "probability_attribute": "p",
-        "ground_truth_attribute": "truth",
-    }
-    world.endpoint(baseline={"model_quality": source})
+def watched(world):
+    """An endpoint that watches all four monitors, promoted to a model package whose file is explained."""
+    watch(world)
+    world.advance("compared", model_package_arn=world.package(ARTEFACT))
+    world.advance("promoted", why="in service", variant="AllTraffic")
+    world.place.s3.put_object(Bucket=BUCKET, Key="model.json", Body=tree_file(lambda sex, delay: delay, highs=(1, 100)))
+    chance = random.Random(5)
+    rows = [(label, answer, chance.randrange(2), chance.randrange(100)) for label, answer in predictions()]
+    lines = [f"{answer},{sex},{delay}" for _, answer, sex, delay in rows]
+    world.put("result/baseline.csv", "\n".join(["late_probability,sex,delay", *lines]) + "\n")
+    lines = [",".join(map(str, row)) for row in rows]
+    world.put("result/bias.csv", "\n".join(["label,prediction,sex,delay", *lines]) + "\n")
     return world
 
 
-def choose(**params):
-    return ChooseBaselinesOperator(task_id="choose").execute(context(params=params))
+def document(world, monitor, name="analysis.json"):
+    return world.place.deployment.baselines.document("flights", monitor, in_force(world, monitor).version, name)
 
 
-def build(**fields):
-    operator = BuildBaselineOperator(task_id="build", endpoint="flights", monitor="model_quality", **fields)
-    assert operator.label == "flights model_quality"
-    return operator.execute(context())
-
-
-def test_of_all_only_monitors_with_a_source_are_chosen(dataset):
-    assert [(item["endpoint"], item["monitor"]) for item in choose()] == [("flights", "model_quality")]
-    named = choose(endpoints=["flights"])
-    assert [item["monitor"] for item in named] == ["data_quality", "model_quality"]
-    assert [item["monitor"] for item in choose(endpoints=["flights"], monitors=["model_quality"])] == ["model_quality"]
-
-
-def test_a_source_is_one_monitors(dataset):
-    with pytest.raises(AirflowFailException, match="name exactly one in monitors"):
-        choose(endpoints=["flights"], monitors=["data_quality", "model_quality"], dataset="s3://b/x.csv")
-    (given,) = choose(endpoints=["flights"], monitors=["model_quality"], dataset="s3://b/x.csv")
-    assert (given["monitor"], given["dataset"]) == ("model_quality", "s3://b/x.csv")
-
-
-def test_documents_of_a_dataset_can_be_taken_over_as_they_are(dataset):
-    version = build()
-    store = dataset.place.deployment.baselines
-    assert store.manifest("flights", "model_quality", version).row_count == 300
-    documents = {
-        f"import_{name}": store.document_uri("flights", "model_quality", version, f"{name}.json")
-        for name in ("statistics", "constraints")
+def test_all_four_monitors_have_baselines_of_the_promoted_package(watched):
+    versions = renew()
+    assert list(versions) == ["data_quality", "model_quality", "bias", "explainability"]
+    package = watched.record().model_package_arn
+    found = {monitor: in_force(watched, monitor) for monitor in versions}
+    assert {manifest.model_version for manifest in found.values()} == {package}
+    assert {name: manifest.source.rpartition("/")[2] for name, manifest in found.items()} == {
+        "data_quality": "baseline.csv",
+        "model_quality": "model_quality.csv",
+        "bias": "bias.csv",
+        "explainability": "baseline.csv",
     }
-    taken = build(**documents)
-    assert taken != version
-    for name in ("statistics.json", "constraints.json"):
-        same = store.document("flights", "model_quality", taken, name)
-        assert same == store.document("flights", "model_quality", version, name)
-    assert build(use_version=version) == version
+    assert (found["bias"].row_count, found["explainability"].row_count) == (300, 50)
+    (entry,) = json.loads(document(watched, "bias"))["post_training_bias_metrics"]["facets"]["sex"]
+    assert entry["value_or_threshold"] == "1"
+    values = json.loads(document(watched, "explainability"))["explanations"]["kernel_shap"]["label0"]
+    assert set(values["global_shap_values"]) == set(INPUTS)
+    assert values["global_shap_values"]["delay"] > values["global_shap_values"]["sex"]
+    background = pl.read_parquet(io.BytesIO(document(watched, "explainability", "background.parquet")))
+    assert background.columns[:2] == INPUTS
+    assert renew() == versions
+    (first, _) = watched.place.messages()
+    assert "Note" not in first["Message"]
 
 
-def test_another_dataset_is_read_by_the_files_columns(dataset):
-    dataset.place.s3.put_object(Bucket=BUCKET, Key="more.csv", Body=b"p,truth\n0.9,1\n0.2,0\n")
-    version = build(dataset=f"s3://{BUCKET}/more.csv")
-    assert dataset.place.deployment.baselines.manifest("flights", "model_quality", version).row_count == 2
+def test_without_bias_data_the_others_are_renewed_and_the_old_baseline_stays_as_is_told(watched, capsys):
+    folder = watched.actions.folder("flights", ATTEMPT)
+    source = f"s3://{BUCKET}/wk/{folder}result/bias.csv"
+    made = BuildBaselineOperator(task_id="b", endpoint="flights", monitor="bias", dataset=source)
+    watch(watched, baseline={"bias": {"dataset": source, "probability_attribute": "prediction"}})
+    old = made.execute(context())
+    watched.actions.objects.delete(f"{folder}result/bias.csv")
+    assert set(renew()) == {"data_quality", "model_quality", "explainability"}
+    assert in_force(watched, "bias").version == old
+    told = f"bias baseline {old} stays in force: the pipeline left no bias.csv"
+    assert f"Note: {told}\n" in watched.place.messages()[0]["Message"]
+    assert told in capsys.readouterr().out
+
+
+def test_where_there_was_no_bias_baseline_that_is_told(watched):
+    watched.actions.objects.delete(f"{watched.actions.folder('flights', ATTEMPT)}result/bias.csv")
+    renew()
+    told = watched.place.messages()[0]["Message"]
+    assert "Note: bias is left without a baseline: the pipeline left no bias.csv\n" in told
+
+
+def test_a_file_that_names_another_model_keeps_its_attributions(watched):
+    """Windows go on being explained by that file's model: its baseline is still theirs."""
+    watch(watched, model={"artefact": f"s3://{BUCKET}/old.json"})
+    assert set(renew()) == {"data_quality", "model_quality", "bias"}
+    (told,) = watched.place.messages()
+    assert f"s3://{BUCKET}/old.json explained, and the promoted model's file is {ARTEFACT}" in told["Message"]
+
+
+@pytest.mark.parametrize("by_config", [False, True])
+def test_a_shadow_endpoint_of_a_model_that_was_replaced_is_not_made(watched, by_config):
+    client = boto3.client("sagemaker", region_name=REGION)
+    client.create_model(ModelName="flights-2", ExecutionRoleArn="arn:aws:iam::123456789012:role/r")
+    variant = {"VariantName": "AllTraffic", "ModelName": "flights-2", "InitialInstanceCount": 1}
+    client.create_endpoint_config(
+        EndpointConfigName="c", ProductionVariants=[variant | {"InstanceType": "ml.m5.large"}]
+    )
+    client.create_endpoint(EndpointName="flights-delay", EndpointConfigName="c")
+    if by_config:
+        predictor = {"model_name": "flights-1", "instance_type": "ml.m5.large", "initial_instance_count": 1}
+        config = {"dataset_type": "text/csv", "methods": {"shap": {"num_clusters": 2}}, "predictor": predictor}
+        watch(watched, model=False, explained={"analysis_config": config})
+    else:
+        watch(watched, model={"shadow": {"model_name": "flights-1"}})
+    assert "explainability" not in renew()
+    assert "flights-1 explained, and flights-2 is in service" in watched.place.messages()[0]["Message"]
+    assert [item["EndpointName"] for item in client.list_endpoints()["Endpoints"]] == ["flights-delay"]
+
+
+def test_without_input_columns_nobody_knows_the_features(watched):
+    watch(watched, capture={"s3_uri": f"s3://{BUCKET}/capture", "output_columns": ["late_probability"]})
+    assert set(renew()) == {"data_quality", "model_quality", "bias"}
+    assert "nothing says which columns of baseline.csv are features" in watched.place.messages()[0]["Message"]
 
 
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        (b"p,other\n0.9,1\n", "truth"),
-        (b"p,truth\n", r"s3://.*/bad\.csv: it holds no row"),
-        (
-            b"p,truth\n7,1\n",
-            r"s3://.*/bad\.csv: none of its 1 rows can be judged: 1 with a probability that is no number",
-        ),
+        ("label,prediction,delay\n1,0.9,3\n", r"bias\.csv: facet: no feature 'sex'"),
+        ("prediction,sex,delay\n0.9,1,3\n", r"bias\.csv: ground_truth_attribute: no column 'label'"),
+        ("label,prediction,sex,delay\n1,late,1,3\n", r"bias\.csv: none of its 1 rows can be judged"),
     ],
 )
-def test_a_dataset_that_cannot_be_judged_says_why(dataset, body, told):
-    dataset.place.s3.put_object(Bucket=BUCKET, Key="bad.csv", Body=body)
+def test_bias_data_that_cannot_be_read_is_named(watched, body, told):
+    watched.put("result/bias.csv", body)
     with pytest.raises(AirflowFailException, match=told):
-        build(dataset=f"s3://{BUCKET}/bad.csv")
+        renew()
+    assert in_force(watched, "model_quality").model_version == watched.record().model_package_arn
 
 
-def test_without_a_source_the_place_for_one_is_named(world):
-    with pytest.raises(AirflowFailException, match=r"Give baseline\.model_quality\.dataset"):
-        build()
+def test_rolling_back_restores_all_four(watched):
+    from watchkeeper.operators.roll_back_model import RollBackModelOperator
+
+    store = watched.place.deployment.baselines
+    renew()
+    before = {monitor: in_force(watched, monitor) for monitor in MONITOR_NAMES}
+    client = boto3.client("sagemaker", region_name=REGION)
+    client.create_model(ModelName="old", ExecutionRoleArn="arn:aws:iam::123456789012:role/r")
+    variant = {"VariantName": "AllTraffic", "ModelName": "old", "InitialInstanceCount": 1}
+    client.create_endpoint_config(
+        EndpointConfigName="first", ProductionVariants=[variant | {"InstanceType": "ml.m5.large"}]
+    )
+    client.create_endpoint(EndpointName="flights-delay", EndpointConfigName="first")
+    # A second attempt's package, and its baselines: rows of another number, so that each document differs.
+    arn = boto3.client("sagemaker", region_name=REGION).create_model_package(
+        ModelPackageGroupName="flights",
+        ModelApprovalStatus="Approved",
+        InferenceSpecification={
+            "Containers": [{"Image": "image", "ModelDataUrl": ARTEFACT}],
+            "SupportedContentTypes": ["text/csv"],
+            "SupportedResponseMIMETypes": ["text/csv"],
+        },
+    )["ModelPackageArn"]
+    second = "20261121T05-20261121T06-def"
+    watched.open("promoted", second, model_package_arn=arn, variant="AllTraffic")
+    watched.actions.advance(
+        "flights",
+        second,
+        AttemptState.PROMOTED,
+        by="test",
+        why="in service",
+        now=NOW,
+        previous_config="first",
+        new_config="second",
+    )
+    for name in ("baseline.csv", "model_quality.csv", "bias.csv"):
+        lines = ["\n".join(",".join(row) for row in watched.table(f"result/{name}"))]
+        watched.put(f"result/{name}", lines[0] + "\n", second)
+    RenewBaselinesOperator(task_id="renew", endpoint="flights", attempt_id=second).execute(context())
+    assert {in_force(watched, monitor).model_version for monitor in MONITOR_NAMES} == {arn}
+    back = RollBackModelOperator(
+        task_id="back", endpoint="flights", attempt_id=second, deferrable=False, waiter_delay=0
+    )
+    back.execute(context())
+    assert {monitor: in_force(watched, monitor) for monitor in MONITOR_NAMES} == before
+    assert {monitor: len(store.pointer("flights", monitor).history) for monitor in MONITOR_NAMES} == dict.fromkeys(
+        MONITOR_NAMES, 3
+    )

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.operators.conftest import context
-from watchkeeper.operators.run_window import DueWork, due_work, pack_work, read_scope
+from watchkeeper.operators.run_window import DueWork, due_work, pack_monitors, pack_work, read_scope
 from watchkeeper.registry.capture_window import HOUR, Window
 
 SIX = datetime(2026, 11, 20, 6, tzinfo=UTC)
@@ -104,3 +104,31 @@ def test_packs_hold_everyone_once_and_end_together(rows, limit):
         loads = [sum(max(usual[name], 1.0) for name in pack) for pack in packs]
         # The law of dealing out the largest first: nobody is further above the least than the largest endpoint.
         assert max(loads) - min(loads) <= max(*rows, 1.0) * (1 + 1e-9)
+
+
+@given(
+    counts=st.dictionaries(
+        st.sampled_from(["data_quality", "explainability", "bias"]), st.integers(0, 200), min_size=1
+    ),
+    limit=st.integers(3, 60),
+)
+def test_no_monitor_crowds_another_out_and_the_limit_holds(counts, limit):
+    work = {
+        name: [DueWork(f"{name}{number}", (FIVE_TO_SIX,)) for number in range(many)] for name, many in counts.items()
+    }
+    packs = pack_monitors(work, {}, limit)
+    dealt = [(pack["monitor"], name) for pack in packs for name in pack["work"]]
+    assert sorted(dealt) == sorted((name, item.endpoint) for name, items in work.items() for item in items)
+    assert len(packs) == min(limit, sum(counts.values()))
+    shares = {name: sum(pack["monitor"] == name for pack in packs) for name in counts}
+    for name, many in counts.items():
+        assert shares[name] >= bool(many)
+        for other in counts:
+            # d'Hondt: nobody would have fewer endpoints to a task by taking one from another monitor.
+            if shares[other] > 1:
+                assert many / (shares[name] + 1) <= counts[other] / (shares[other] - 1)
+
+
+def test_endpoints_without_a_window_take_no_share():
+    work = {"bias": [DueWork("a", ())], "data_quality": [DueWork(name, (FIVE_TO_SIX,)) for name in "abc"]}
+    assert [pack["monitor"] for pack in pack_monitors(work, {}, 3)] == ["data_quality"] * 3

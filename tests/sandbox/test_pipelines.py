@@ -139,9 +139,14 @@ def test_the_shipped_definition_trains_evaluates_and_registers(pipeline: Pipelin
     assert header == "row_id,prediction"
     assert [answer.split(",")[0] for answer in answers] == [f"{number}/0" for number in range(30)]
     assert all(0 <= float(answer.split(",")[1]) <= 1 for answer in answers)
-    body = pipeline.s3.get_object(Bucket="pipelines", Key=f"{pipeline.name}/baseline/baseline.csv")["Body"].read()
-    header, *rows = body.decode().splitlines()
-    assert (header.split(","), len(rows)) == (["late_probability", *INPUTS], 400)
+    for name, columns in {
+        "baseline.csv": ["late_probability", *INPUTS],
+        "model_quality.csv": ["label", "prediction"],
+        "bias.csv": ["label", "prediction", *INPUTS],
+    }.items():
+        body = pipeline.s3.get_object(Bucket="pipelines", Key=f"{pipeline.name}/baseline/{name}")["Body"].read()
+        header, *rows = body.decode().splitlines()
+        assert (header.split(","), len(rows)) == (columns, 400)
 
     package_arn = steps["RegisterModel"]["Metadata"]["RegisterModel"]["Arn"]
     assert package_arn.endswith(f":model-package/{pipeline.name}/1")

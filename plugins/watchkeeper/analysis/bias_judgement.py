@@ -89,6 +89,16 @@ def judge_bias_state(
     return BiasJudgement(Verdict.OK, f"{evaluated} checks satisfied", findings, report)
 
 
+def dataset_fault(state: BiasState) -> str | None:
+    """Return why no window could be compared with a dataset: what would fail a window, or no facet divides its rows."""
+    groups, _ = groups_of(state)
+    fault = _fault(state, groups)
+    if fault is None and groups and all(group.empty for group in groups):
+        told = ", ".join(f"{group.facet}={group.value} ({group.empty})" for group in groups[:5])
+        return f"no facet divides its {state.row_count} rows: {told}"
+    return fault
+
+
 def _fault(state: BiasState, groups: list[FacetGroup]) -> str | None:
     """Return what is wrong with the whole window, told from its counts."""
     for facet, column in zip(state.attributes.facets, state.facets, strict=True):

@@ -61,6 +61,14 @@ def explain(
     return Explanation(coder.names, values, drawing.expected_values, asked.calls, asked.rows, asked.coalitions)
 
 
+def most_rows(rows: pl.DataFrame, background: Background, settings: ShapSettings | None = None) -> int:
+    """Return how many rows `explain` asks the model for at most: as many where no two of them are equal."""
+    width = rows.width
+    drawn = (settings and settings.num_samples) or 2 * width + 2048
+    known = len(background.rows)
+    return known + len(rows) * (1 + known * min(drawn, (1 << width) - 2))
+
+
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
     # shap draws from numpy's global generator; nobody else's draws shall be changed by it.

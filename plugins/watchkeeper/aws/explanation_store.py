@@ -47,6 +47,10 @@ class ExplanationStore:
         """
         from watchkeeper.analysis.local_shap import find_local_shap
 
+        if (event_id is None) == (inference_id is None):
+            message = "give an event_id or an inference_id, and not both"
+            raise ValueError(message)
+
         def read(key: str) -> "list[LocalAttribution]":
             stored = self.objects.read(key)
             if stored is None:

@@ -1,7 +1,7 @@
 """SageMaker pipelines and the model packages that they register."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -53,7 +53,7 @@ class ExecutionFacts:
 
 @dataclass(frozen=True)
 class PackageFacts:
-    """What the registry says about one model package, and where its training data and its baseline lie."""
+    """What the registry says about one model package, and where its file, training data and baseline lie."""
 
     arn: str
     approval_status: str
@@ -61,6 +61,7 @@ class PackageFacts:
     metadata: Mapping[str, str] = field(default_factory=dict)
     training_data_uri: str | None = None
     baseline_uri: str | None = None
+    model_data_uri: str | None = None
 
     @property
     def version(self) -> str:
@@ -211,6 +212,7 @@ class PipelineHook(EndpointHook):
             approval_status=answer.get("ModelApprovalStatus", ""),
             approval_description=answer.get("ApprovalDescription", ""),
             metadata=metadata,
+            model_data_uri=next(iter(_model_data(answer)), None),
             **told,
         )
 
@@ -298,6 +300,13 @@ def _display_name(attempt_id: str) -> str:
     """Return a name as executions may have: up to 82 letters, digits and inner hyphens."""
     plain = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in attempt_id)
     return plain[:82].strip("-")
+
+
+def _model_data(package: Mapping[str, Any]) -> Iterator[str]:
+    for container in package.get("InferenceSpecification", {}).get("Containers", ()):
+        packed = container.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri")
+        if (uri := container.get("ModelDataUrl") or packed) is not None:
+            yield uri
 
 
 def _is_unknown(error: "ClientError") -> bool:

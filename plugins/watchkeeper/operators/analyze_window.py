@@ -88,7 +88,8 @@ class AnalyzeWindowOperator(MonitorOperator):
             requested = self._requested()
         task_instance: Any = context.get("ti")
         last_try = task_instance is None or task_instance.try_number > task_instance.max_tries
-        run_id = str(getattr(context.get("dag_run"), "run_id", "") or "")
+        run = context.get("dag_run")
+        run_id, dag_id = (str(getattr(run, name, "") or "") for name in ("run_id", "dag_id"))
         faults: list[str] = []
         may_pass_later = False
         for endpoint, windows in requested.items():
@@ -98,7 +99,7 @@ class AnalyzeWindowOperator(MonitorOperator):
                 faults.append(str(error))
                 continue
             self._analysis = analysis = analysis_of(self.monitor)(
-                deployment, spec, run_id, self.baseline, self.log.info, self.log.warning
+                deployment, spec, run_id, self.baseline, self.log.info, self.log.warning, dag_id
             )
             try:
                 for variant, window in _each(spec, windows):
@@ -107,10 +108,19 @@ class AnalyzeWindowOperator(MonitorOperator):
                         faults.append(fault)
                         may_pass_later = may_pass_later or passing
             finally:
-                analysis.close()
+                faults += self._closed(analysis)
         if faults:
             message = f"{len(faults)} of the windows failed:\n" + "\n".join(f"  {fault}" for fault in faults)
             raise (AirflowException if may_pass_later else AirflowFailException)(message)
+
+    def _closed(self, analysis: "EndpointAnalysis") -> list[str]:
+        """Give back what the analysis holds; return what went wrong, which must not take other endpoints with it."""
+        try:
+            analysis.close()
+        except Exception as error:
+            self.log.exception("%s: what the analysis held could not be given back", analysis.spec.registry_id)
+            return [f"{analysis.spec.registry_id}: {failure_reason(error)}"]
+        return []
 
     def on_kill(self) -> None:
         """Give back what the analysis holds: an endpoint of its own costs money until somebody deletes it."""

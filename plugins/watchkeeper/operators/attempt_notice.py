@@ -1,6 +1,6 @@
 """Tells people how a retraining attempt goes, through the endpoint's topic."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from airflow.sdk import conf
@@ -21,6 +21,7 @@ def tell_attempt(
     headline: str,
     context: "Context",
     warn: Callable[..., None],
+    notes: Sequence[str] = (),
 ) -> str | None:
     """Publish where an attempt stands; return the message's id, or ``None`` without a topic or if it was refused.
 
@@ -41,6 +42,7 @@ def tell_attempt(
         f"Attempt: {record.attempt_id}",
         f"State: {record.state}",
         *([f"Why: {last.why}"] if last else []),
+        *(f"Note: {note}" for note in notes),
         f"Owner: {spec.owner}",
         f"Record: {deployment.actions.uri(record.endpoint, record.attempt_id)}",
     ]

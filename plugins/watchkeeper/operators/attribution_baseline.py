@@ -116,13 +116,13 @@ def _explained(
 
     from airflow.sdk import get_current_context
 
-    from watchkeeper.operators.attribution_rules import request_format, shap_settings
-    from watchkeeper.operators.explained_model import ExplainedModel
+    from watchkeeper.operators.explained_model import ExplainedModel, run_digest
 
     log = logging.getLogger("airflow.task")
     try:
-        run_id = str(get_current_context()["run_id"])
+        run = get_current_context()["dag_run"]
+        digest = run_digest(run.dag_id, run.run_id)
     except RuntimeError:
-        run_id = uuid4().hex
-    with ExplainedModel(deployment, spec, spec.variants[0], run_id, log.info, log.warning) as model:
-        return model.explain(rows, background, shap_settings(spec), request_format(spec))
+        digest = run_digest("", uuid4().hex)
+    with ExplainedModel(deployment, spec, spec.variants[0], digest, log.info, log.warning) as model:
+        return model.explain(rows, background)

@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from watchkeeper.errors import DatasetError
 from watchkeeper.operators.baseline_documents import (
     Documents,
     baseline_manifest,
@@ -25,7 +26,11 @@ STATE_NAME = "bias.state"
 
 
 def measure_dataset(deployment: Deployment, spec: "EndpointSpec", source: "BiasBaselineSpec") -> Documents:
-    """Return ``analysis.json`` of training or validation data with its labels and the model's predictions."""
+    """Return ``analysis.json`` of training or validation data with its labels and the model's predictions.
+
+    DatasetError where nothing could ever be compared with it: no positive label or prediction, or no facet's group.
+    """
+    from watchkeeper.analysis.bias_judgement import dataset_fault
     from watchkeeper.analysis.bias_report import bias_report_of, encode_bias_report
     from watchkeeper.analysis.bias_state_file import encode_bias_state
     from watchkeeper.operators.bias_rules import dataset_attributes
@@ -34,6 +39,8 @@ def measure_dataset(deployment: Deployment, spec: "EndpointSpec", source: "BiasB
         files = download_dataset(deployment, spec, str(source.dataset), Path(folder))
         with dataset_named(source):
             state = _state(files, str(source.dataset_format), dataset_attributes(spec, source))
+            if (fault := dataset_fault(state)) is not None:
+                raise DatasetError("dataset", fault, "Correct monitors.bias in the endpoint's file, or the dataset.")
     # The counts are kept too: a window is judged by the baseline's own chance beside its own.
     documents = {
         "analysis.json": encode_bias_report(bias_report_of(state)),

@@ -116,17 +116,17 @@ def bias_rules(spec: "EndpointSpec") -> BiasRules:
 
 
 def bias_result(draft: "WindowResult", judgement: "BiasJudgement") -> "WindowResult":
-    """Return ``draft`` with everything that the judgement says; ``metrics`` by facet, value and metric."""
+    """Return ``draft`` with everything that the judgement says; ``metrics`` by facet, value and metric.
+
+    An infinity is told by its finding and by ``analysis.json``: JSON has no number for it.
+    """
+    observed = {finding.feature: finding.observed for finding in judgement.findings}
     return with_fields(
         draft,
         verdict=judgement.verdict.value,
         reason=judgement.reason,
         **finding_fields(judgement.findings),
-        metrics={
-            finding.feature: finding.observed
-            for finding in judgement.findings
-            if finding.observed is not None and math.isfinite(finding.observed)
-        },
+        metrics={key: value for key, value in observed.items() if value is not None and math.isfinite(value)},
     )
 
 

@@ -7,6 +7,7 @@ from airflow.sdk import Asset
 
 from watchkeeper.errors import DatasetError
 from watchkeeper.operators.baseline_documents import baseline_reader
+from watchkeeper.operators.explained_model import run_digest
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator, failing_at_once
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class BuildBaselineOperator(MonitorOperator):
         self.import_constraints = import_constraints
         self.import_analysis = import_analysis
         self.use_version = use_version
-        self._run_id = ""
+        self._run_digest = ""
 
     @property
     def label(self) -> str:
@@ -88,7 +89,8 @@ class BuildBaselineOperator(MonitorOperator):
 
     def execute(self, context: "Context") -> str:
         """Return the version that is in force now: a new or an earlier one, or the same where nothing has changed."""
-        self._run_id = str(getattr(context.get("dag_run"), "run_id", "") or "")
+        if (run := context.get("dag_run")) is not None:
+            self._run_digest = run_digest(str(run.dag_id), str(run.run_id))
         with failing_at_once():
             deployment = self.open_deployment()
             spec = deployment.registry.require(self.endpoint)
@@ -114,11 +116,11 @@ class BuildBaselineOperator(MonitorOperator):
 
     def on_kill(self) -> None:
         """Delete the shadow endpoint of an explainability baseline, if one is there."""
-        if self.monitor == "explainability" and self._run_id:
+        if self.monitor == "explainability" and self._run_digest:
             from watchkeeper.operators.shadow_sweep import sweep_shadows
 
             deployment = self.open_deployment()
-            sweep_shadows(deployment, [deployment.registry.require(self.endpoint)], self._run_id, self.log.info)
+            sweep_shadows(deployment, [deployment.registry.require(self.endpoint)], self._run_digest, self.log.info)
 
     def _make(self, deployment: Deployment, spec: "EndpointSpec") -> tuple["BaselineManifest", bool]:
         source = self._source(spec)

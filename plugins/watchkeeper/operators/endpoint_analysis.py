@@ -38,6 +38,7 @@ class EndpointAnalysis(ABC):
     baseline_choice: str
     tell: Tell
     warn: Tell
+    dag_id: str = ""
     _live: "LiveEndpoint | None" = field(default=None, init=False)
     _live_known: bool = field(default=False, init=False)
 

@@ -1,6 +1,7 @@
 """The explainability monitor of one endpoint: which features the answers came from, against the baseline."""
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,11 +19,10 @@ from watchkeeper.operators.attribution_rules import (
     attribution_rules,
     feature_reader,
     label_headers,
-    request_format,
     shap_settings,
 )
 from watchkeeper.operators.endpoint_analysis import EndpointAnalysis
-from watchkeeper.operators.explained_model import ExplainedModel
+from watchkeeper.operators.explained_model import ExplainedModel, run_digest
 from watchkeeper.operators.window_judgement import malformed_fields, traffic_class
 from watchkeeper.registry.capture_window import Window, period_of
 
@@ -46,18 +46,18 @@ class ExplainabilityAnalysis(EndpointAnalysis):
     monitor = "explainability"
 
     _baselines: dict[str, AttributionBaseline] = field(default_factory=dict, init=False)
-    _model: ExplainedModel | None = field(default=None, init=False)
+    _models: dict[str, ExplainedModel] = field(default_factory=dict, init=False)
+    _held: ExitStack = field(default_factory=ExitStack, init=False)
 
     def close(self) -> None:
-        """Delete the shadow endpoint and settle the count of our requests, as far as there are any."""
-        if self._model is not None:
-            self._model.__exit__(None, None, None)
-            self._model = None
+        """Delete shadow endpoints and settle the count of our requests, as far as there are any."""
+        self._models.clear()
+        self._held.close()
 
     def kill(self) -> None:
-        """Delete the shadow endpoint from a signal handler."""
-        if self._model is not None:
-            self._model.close()
+        """Delete shadow endpoints from a signal handler."""
+        for model in list(self._models.values()):
+            model.close()
 
     def analyze(self, variant: str, window: Window) -> WindowResult:
         """Return the window's newest result; the model is asked only where nothing stands there yet."""
@@ -164,12 +164,13 @@ class ExplainabilityAnalysis(EndpointAnalysis):
         return judge_attribution(report, baseline.report, rules, explanation)
 
     def _explain(self, variant: str, window: Window, sampled: SampledRows, background: Background) -> "Explanation":
-        if self._model is None or self._model.variant != variant:
-            self.close()
-            self._model = ExplainedModel(self.deployment, self.spec, variant, self.run_id, self.tell, self.warn)
+        if variant not in self._models:
+            digest = run_digest(self.dag_id, self.run_id)
+            model = ExplainedModel(self.deployment, self.spec, variant, digest, self.tell, self.warn)
+            self._models[variant] = self._held.enter_context(model)
         rows = sampled.rows.select(background.rows.columns)
         self.tell(f"{variant}, {window}: explaining {len(rows)} rows of {rows.width} features")
-        explanation = self._model.explain(rows, background, shap_settings(self.spec), request_format(self.spec))
+        explanation = self._models[variant].explain(rows, background)
         self.tell(
             f"{variant}, {window}: the model was asked for {explanation.row_count_asked:,} rows in "
             f"{explanation.call_count} batches"

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Self
 
 from watchkeeper.aws.client_access import AwsAccess
 from watchkeeper.aws.model_requests import EndpointModel
+from watchkeeper.errors import ModelAnswerError
 from watchkeeper.operators.baseline_documents import read_object
 
 if TYPE_CHECKING:
     import polars as pl
 
     from watchkeeper.analysis.explanation import Explanation
-    from watchkeeper.analysis.model_payload import RequestFormat
     from watchkeeper.analysis.shap_background import Background
-    from watchkeeper.analysis.shap_settings import ShapSettings
     from watchkeeper.analysis.tree_model import TreeModel
     from watchkeeper.aws.shadow_endpoint import ShadowEndpoint
     from watchkeeper.operators.endpoint_analysis import Tell
@@ -27,9 +26,25 @@ if TYPE_CHECKING:
 PURPOSE = "explain"
 
 
-def run_digest(run_id: str) -> str:
-    """Return what stands for a run in names and tags: the same for every try of it."""
-    return sha256(run_id.encode()).hexdigest()[:12]
+def run_digest(dag_id: str, run_id: str) -> str:
+    """Return what stands for a run in names and tags: the same for every try of it, another for another DAG's."""
+    return sha256(f"{dag_id} {run_id}".encode()).hexdigest()[:12]
+
+
+def declared_shadow(spec: "EndpointSpec") -> "ShadowSpec | None":
+    """Return what is said of the shadow endpoint: by the monitor's section, else by Clarify's predictor there."""
+    from watchkeeper.operators.attribution_rules import clarify_config
+    from watchkeeper.registry.explainability_spec import ShadowSpec
+
+    config, monitor = clarify_config(spec), spec.explainability
+    if config is None or not config.predictor or "model" in monitor.model_fields_set:
+        return monitor.model.shadow
+    said = config.predictor
+    return ShadowSpec.model_construct(
+        model_name=said.get("model_name"),
+        instance_type=said.get("instance_type"),
+        instance_count=int(said.get("initial_instance_count") or 1),
+    )
 
 
 @dataclass
@@ -42,7 +57,7 @@ class ExplainedModel:
     deployment: "Deployment"
     spec: "EndpointSpec"
     variant: str
-    run_id: str
+    run_digest: str
     tell: "Tell"
     warn: "Tell"
     _held: ExitStack = field(default_factory=ExitStack, init=False)
@@ -59,9 +74,7 @@ class ExplainedModel:
         if self._shadow is not None and not self._shadow.close():
             self.warn(f"The shadow endpoint {self._shadow.endpoint_name} is left to the sweep at the end of the run")
 
-    def explain(
-        self, rows: "pl.DataFrame", background: "Background", settings: "ShapSettings", request_format: "RequestFormat"
-    ) -> "Explanation":
+    def explain(self, rows: "pl.DataFrame", background: "Background") -> "Explanation":
         """Return the attributions of ``rows``: by asking the model, or of a tree model's file exactly.
 
         Those of a classifier's file are of its log-odds.
@@ -69,15 +82,27 @@ class ExplainedModel:
         Raises
         ------
         ModelArtefactError, ModelAnswerError
-            when the file, or what the model answers, cannot be used.
+            when the file, or what the model answers, cannot be used, or a live endpoint may be asked too many rows.
         EndpointStateError
             when the shadow endpoint cannot be made.
         """
-        from watchkeeper.analysis.kernel_shap import explain
+        from watchkeeper.analysis.kernel_shap import explain, most_rows
+        from watchkeeper.operators.attribution_rules import shap_settings
 
-        if self.spec.explainability.model.artefact is not None:
+        monitor, settings = self.spec.explainability.model, shap_settings(self.spec)
+        if monitor.artefact is not None:
             return self._tree_model.explain(rows, background)
-        return explain(self._endpoint_model(request_format), rows, background, settings)
+        if monitor.live is not None:
+            self._refuse(most_rows(rows, background, settings), monitor.live.maximum_rows)
+        return explain(self._asked, rows, background, settings)
+
+    def _refuse(self, rows: int, maximum_rows: int) -> None:
+        """Raise ModelAnswerError if so many rows are too many: before the first, which would be in vain."""
+        left = maximum_rows - self._asked.row_count
+        if rows > left:
+            found = f"may be asked for {rows:,} rows, where {left:,} of maximum_rows {maximum_rows:,} are left"
+            remedy = "Explain fewer rows (sample_rows), try fewer coalitions (shap.num_samples), or raise maximum_rows."
+            raise ModelAnswerError(self.spec.endpoint_name, found, remedy)
 
     @cached_property
     def _tree_model(self) -> "TreeModel":
@@ -90,18 +115,22 @@ class ExplainedModel:
     def _access(self) -> AwsAccess:
         return self.deployment.access_of(self.spec)
 
-    def _endpoint_model(self, request_format: "RequestFormat") -> EndpointModel:
-        digest = run_digest(self.run_id)
+    @cached_property
+    def _asked(self) -> EndpointModel:
+        """The endpoint's model: one for all windows, so that it counts and numbers all that it is asked."""
+        from watchkeeper.operators.attribution_rules import request_format
+
+        digest, form = self.run_digest, request_format(self.spec)
         client, live = self._access.client("sagemaker-runtime"), self.spec.explainability.model.live
         if live is None:
-            return EndpointModel(client, self._shadow_name(digest), request_format, PURPOSE, digest)
+            return EndpointModel(client, self._shadow_name(), form, PURPOSE, digest)
         from watchkeeper.aws.probe_store import ProbeMeter
 
         place = (self.spec.registry_id, self.variant, digest)
         return EndpointModel(
             client,
             self.spec.endpoint_name,
-            request_format,
+            form,
             PURPOSE,
             digest,
             variant=self.variant,
@@ -110,42 +139,26 @@ class ExplainedModel:
             before_request=self._held.enter_context(ProbeMeter(self.deployment.probes, *place)),
         )
 
-    def _declared(self) -> "ShadowSpec | None":
-        """Return what is said of the shadow endpoint: by the monitor's section, else by Clarify's predictor there."""
-        from watchkeeper.operators.attribution_rules import clarify_config
-        from watchkeeper.registry.explainability_spec import ShadowSpec
+    def _shadow_name(self) -> str:
+        from watchkeeper.aws.shadow_endpoint import ShadowEndpoint, plan_shadow
 
-        config, monitor = clarify_config(self.spec), self.spec.explainability
-        if config is None or not config.predictor or "model" in monitor.model_fields_set:
-            return monitor.model.shadow
-        said = config.predictor
-        return ShadowSpec.model_construct(
-            model_name=said.get("model_name"),
-            instance_type=said.get("instance_type"),
-            instance_count=int(said.get("initial_instance_count") or 1),
+        declared = declared_shadow(self.spec)
+        client = self._access.client("sagemaker")
+        plan = plan_shadow(
+            client,
+            endpoint=self.spec.registry_id,
+            run_digest=self.run_digest,
+            endpoint_name=self.spec.endpoint_name,
+            variant=self.variant,
+            model_name=declared.model_name if declared else None,
+            instance_type=declared.instance_type if declared else None,
+            instance_count=declared.instance_count if declared else 1,
         )
-
-    def _shadow_name(self, digest: str) -> str:
-        if self._shadow is None:
-            from watchkeeper.aws.shadow_endpoint import ShadowEndpoint, plan_shadow
-
-            declared = self._declared()
-            client = self._access.client("sagemaker")
-            plan = plan_shadow(
-                client,
-                endpoint=self.spec.registry_id,
-                run_digest=digest,
-                endpoint_name=self.spec.endpoint_name,
-                variant=self.variant,
-                model_name=declared.model_name if declared else None,
-                instance_type=declared.instance_type if declared else None,
-                instance_count=declared.instance_count if declared else 1,
-            )
-            ours = self._access
-            # Another client for who interrupts this one: it may be holding its locks.
-            kill_client = AwsAccess(ours.aws_conn_id, ours.region_name, ours.verify, ours.botocore_config).client(
-                "sagemaker"
-            )
-            self._shadow = ShadowEndpoint(client, plan, self.tell, kill_client)
-            self._held.enter_context(self._shadow)
+        ours = self._access
+        # Another client for who interrupts this one: it may be holding its locks.
+        kill_client = AwsAccess(ours.aws_conn_id, ours.region_name, ours.verify, ours.botocore_config).client(
+            "sagemaker"
+        )
+        self._shadow = ShadowEndpoint(client, plan, self.tell, kill_client)
+        self._held.enter_context(self._shadow)
         return self._shadow.endpoint_name

@@ -282,13 +282,14 @@ class PublishReportOperator(MonitorOperator):
 
     def _sweep(self, deployment: Deployment, scope: RunScope, summary: RunSummary) -> None:
         """Delete what an analysis that was killed may have left behind."""
+        from watchkeeper.operators.explained_model import run_digest
         from watchkeeper.operators.shadow_sweep import explained_endpoints, sweep_shadows
 
         explained = explained_endpoints(deployment) if "explainability" in self.monitors else []
         if not explained:
             return
         try:
-            sweep_shadows(deployment, explained, scope.run_id, self.log.info)
+            sweep_shadows(deployment, explained, run_digest(scope.dag_id, scope.run_id), self.log.info)
         except Exception as error:
             self.log.exception("Shadow endpoints could not be looked for")
             summary.faults.append(f"shadow endpoints: {type(error).__name__}: see the log of this task")

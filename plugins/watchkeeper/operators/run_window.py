@@ -117,15 +117,24 @@ def pack_monitors(
 ) -> list[dict[str, Any]]:
     """Return the arguments of each mapped task, ``monitor`` and ``work``, at most ``limit`` in all.
 
-    Each monitor has a share of the limit by how many endpoints it has to judge, so that none crowds another out.
+    Each monitor has a share of the limit by how many endpoints it has to judge, and at least one task, so that none
+    crowds another out.
     """
-    total = sum(len(items) for items in work.values())
+    due = {monitor: [item for item in items if item.windows] for monitor, items in work.items()}
+    shares = _shares({monitor: len(items) for monitor, items in due.items() if items}, limit)
     return [
         {"monitor": monitor, "work": pack}
-        for monitor, items in work.items()
-        if items
-        for pack in pack_work(items, usual_rows.get(monitor, {}), max(1, limit * len(items) // total))
+        for monitor, share in shares.items()
+        for pack in pack_work(due[monitor], usual_rows.get(monitor, {}), share)
     ]
+
+
+def _shares(counts: Mapping["MonitorName", int], limit: int) -> dict["MonitorName", int]:
+    """Return how many tasks each monitor gets: one, then one by one who has most endpoints to a task (d'Hondt)."""
+    shares = dict.fromkeys(counts, 1)
+    for _ in range(min(limit, sum(counts.values())) - len(counts)):
+        shares[max(counts, key=lambda monitor: counts[monitor] / shares[monitor])] += 1
+    return shares
 
 
 def pack_work(work: Collection[DueWork], usual_rows: Mapping[str, float], limit: int) -> list[dict[str, list[str]]]:

@@ -20,19 +20,18 @@ def explained_endpoints(deployment: "Deployment") -> "list[EndpointSpec]":
     ]
 
 
-def sweep_shadows(deployment: "Deployment", specs: "Iterable[EndpointSpec]", run_id: str, tell: "Tell") -> None:
-    """Delete the shadow endpoints that the run made for these endpoints, and all that are six hours old.
+def sweep_shadows(deployment: "Deployment", specs: "Iterable[EndpointSpec]", run_digest: str, tell: "Tell") -> None:
+    """Delete the shadow endpoints that a run made for these endpoints, and all that are six hours old.
 
     Only where no task of the run asks their models any more: what it would ask is gone then.
     """
     from watchkeeper.aws.shadow_endpoint import delete_shadow_endpoints
-    from watchkeeper.operators.explained_model import run_digest
 
     swept = []
     for spec in specs:
         access = deployment.access_of(spec)
-        client, digest, name = access.client("sagemaker"), run_digest(run_id), spec.registry_id
-        delete_shadow_endpoints(client, older_than=timedelta(), endpoint=name, run_digest=digest, tell=tell)
+        client, name = access.client("sagemaker"), spec.registry_id
+        delete_shadow_endpoints(client, older_than=timedelta(), endpoint=name, run_digest=run_digest, tell=tell)
         if access not in swept:
             delete_shadow_endpoints(client, tell=tell)
             swept.append(access)
