@@ -14,9 +14,11 @@ from tests.operators.conftest import BUCKET, REGION, context
 from tests.operators.labelled_world import NOW
 from tests.operators.tree_file import tree_file
 from watchkeeper import api
-from watchkeeper.errors import ModelAnswerError
+from watchkeeper.analysis.shap_background import Background
+from watchkeeper.errors import EndpointStateError, ModelAnswerError
 from watchkeeper.operators.analyze_window import AnalyzeWindowOperator
 from watchkeeper.operators.build_baseline import BuildBaselineOperator
+from watchkeeper.operators.explained_model import ExplainedModel
 
 FEATURES = ("size", "place", "age")
 MONITOR = {
@@ -304,3 +306,41 @@ def test_a_shadow_endpoint_of_an_endpoint_that_is_not_there_is_refused(world):
     with pytest.raises(AirflowFailException, match="knows no such endpoint"):
         world.build()
     assert boto3.client("sagemaker", region_name=REGION).list_endpoints()["Endpoints"] == []
+
+
+class KilledOnTheWay(AnalyzeWindowOperator):
+    """Killed while its first window is being judged, by a handler that returns as Airflow's does."""
+
+    def _analyze_one(self, *args, **kwargs):
+        self.on_kill()
+        return super()._analyze_one(*args, **kwargs)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_killed_task_judges_no_further_window_and_records_no_failure(world, is_known):
+    if is_known:
+        world.build()
+    for window in (NOW.previous(), NOW):
+        world.capture(houses(seed=2), window)
+    work = {"flights": [NOW.previous().name, NOW.name]}
+    with pytest.raises(AirflowException, match="the task was killed"):
+        KilledOnTheWay(task_id="a", work=work, monitor="explainability").execute(context())
+    assert world.result() is None
+    first = world.result(NOW.previous())
+    assert first.verdict == "ok" if is_known else first is None
+
+
+@pytest.mark.parametrize("model", [{"shadow": {"model_name": "m", "instance_type": "ml.m5.large"}}, {"live": {}}])
+def test_a_model_that_was_closed_is_asked_no_more_and_makes_no_endpoint(world, model):
+    world.endpoint(explained={"model": model})
+    sagemaker = boto3.client("sagemaker", region_name=REGION)
+    sagemaker.create_model(ModelName="m", ExecutionRoleArn="arn:aws:iam::123456789012:role/r")
+    spec = world.place.deployment.registry.require("flights")
+    said = []
+    rows = pl.DataFrame(houses(5), schema=FEATURES, orient="row")
+    with ExplainedModel(world.place.deployment, spec, "AllTraffic", "d", said.append, said.append) as asked:
+        asked.close()
+        with pytest.raises(EndpointStateError, match="asked no more"):
+            asked.explain(rows, Background(rows[:1], np.ones(1)))
+    assert sagemaker.list_endpoints()["Endpoints"] == []
+    assert sagemaker.list_endpoint_configs()["EndpointConfigs"] == []

@@ -71,6 +71,7 @@ class AnalyzeWindowOperator(MonitorOperator):
         self.monitor = monitor
         self.baseline = baseline
         self._analysis: EndpointAnalysis | None = None
+        self._is_killed = False
 
     @property
     def label(self) -> str:
@@ -103,6 +104,7 @@ class AnalyzeWindowOperator(MonitorOperator):
             )
             try:
                 for variant, window in _each(spec, windows):
+                    self._stop_if_killed()
                     fault, passing = self._analyze_one(analysis, variant, window, last_try=last_try)
                     if fault:
                         faults.append(fault)
@@ -123,7 +125,11 @@ class AnalyzeWindowOperator(MonitorOperator):
         return []
 
     def on_kill(self) -> None:
-        """Give back what the analysis holds: an endpoint of its own costs money until somebody deletes it."""
+        """Give back what the analysis holds: an endpoint of its own costs money until somebody deletes it.
+
+        Airflow lets the task go on after this: it stops where it is, and records no failure of what was being judged.
+        """
+        self._is_killed = True
         if self._analysis is not None:
             self._analysis.kill()
 
@@ -133,6 +139,7 @@ class AnalyzeWindowOperator(MonitorOperator):
         try:
             result = analysis.analyze(variant, window)
         except Exception as error:
+            self._stop_if_killed()
             # One window's failure must not take the others with it, whatever it is.
             reason = failure_reason(error)
             self.log.exception("%s could not be judged", name)
@@ -143,6 +150,11 @@ class AnalyzeWindowOperator(MonitorOperator):
         if result.verdict == "failed":
             return f"{name}: {result.reason}", False
         return None, False
+
+    def _stop_if_killed(self) -> None:
+        if self._is_killed:
+            message = "the task was killed"
+            raise AirflowException(message)
 
     def _record_failure(self, analysis: Any, variant: str, window: Window, reason: str) -> None:
         try:

@@ -48,6 +48,7 @@ class ExplainabilityAnalysis(EndpointAnalysis):
     _baselines: dict[str, AttributionBaseline] = field(default_factory=dict, init=False)
     _models: dict[str, ExplainedModel] = field(default_factory=dict, init=False)
     _held: ExitStack = field(default_factory=ExitStack, init=False)
+    _is_killed: bool = field(default=False, init=False)
 
     def close(self) -> None:
         """Delete shadow endpoints and settle the count of our requests, as far as there are any."""
@@ -55,7 +56,8 @@ class ExplainabilityAnalysis(EndpointAnalysis):
         self._held.close()
 
     def kill(self) -> None:
-        """Delete shadow endpoints from a signal handler."""
+        """Delete shadow endpoints from a signal handler; no model is asked after it."""
+        self._is_killed = True
         for model in list(self._models.values()):
             model.close()
 
@@ -168,6 +170,9 @@ class ExplainabilityAnalysis(EndpointAnalysis):
             digest = run_digest(self.dag_id, self.run_id)
             model = ExplainedModel(self.deployment, self.spec, variant, digest, self.tell, self.warn)
             self._models[variant] = self._held.enter_context(model)
+            # Killed before this one was known: `kill` could not close it.
+            if self._is_killed:
+                model.close()
         rows = sampled.rows.select(background.rows.columns)
         self.tell(f"{variant}, {window}: explaining {len(rows)} rows of {rows.width} features")
         explanation = self._models[variant].explain(rows, background)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from watchkeeper.aws.client_access import AwsAccess
 from watchkeeper.aws.model_requests import EndpointModel
-from watchkeeper.errors import ModelAnswerError
+from watchkeeper.errors import EndpointStateError, ModelAnswerError
 from watchkeeper.operators.baseline_documents import read_object
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from watchkeeper.analysis.explanation import Explanation
     from watchkeeper.analysis.shap_background import Background
     from watchkeeper.analysis.tree_model import TreeModel
+    from watchkeeper.aws.probe_store import ProbeMeter
     from watchkeeper.aws.shadow_endpoint import ShadowEndpoint
     from watchkeeper.operators.endpoint_analysis import Tell
     from watchkeeper.operators.monitor_base import Deployment
@@ -62,6 +63,8 @@ class ExplainedModel:
     warn: "Tell"
     _held: ExitStack = field(default_factory=ExitStack, init=False)
     _shadow: "ShadowEndpoint | None" = field(default=None, init=False)
+    _meter: "ProbeMeter | None" = field(default=None, init=False)
+    _is_closed: bool = field(default=False, init=False)
 
     def __enter__(self) -> Self:
         return self
@@ -70,7 +73,8 @@ class ExplainedModel:
         self._held.close()
 
     def close(self) -> None:
-        """Delete the shadow endpoint, if there is one; if that takes too long, the sweep finds it."""
+        """Ask no more, and delete the shadow endpoint, if there is one; if that takes too long, the sweep finds it."""
+        self._is_closed = True
         if self._shadow is not None and not self._shadow.close():
             self.warn(f"The shadow endpoint {self._shadow.endpoint_name} is left to the sweep at the end of the run")
 
@@ -84,7 +88,7 @@ class ExplainedModel:
         ModelArtefactError, ModelAnswerError
             when the file, or what the model answers, cannot be used, or a live endpoint may be asked too many rows.
         EndpointStateError
-            when the shadow endpoint cannot be made.
+            when the shadow endpoint cannot be made, or the model was closed.
         """
         from watchkeeper.analysis.kernel_shap import explain, most_rows
         from watchkeeper.operators.attribution_rules import shap_settings
@@ -123,10 +127,11 @@ class ExplainedModel:
         digest, form = self.run_digest, request_format(self.spec)
         client, live = self._access.client("sagemaker-runtime"), self.spec.explainability.model.live
         if live is None:
-            return EndpointModel(client, self._shadow_name(), form, PURPOSE, digest)
+            return EndpointModel(client, self._shadow_name(), form, PURPOSE, digest, before_request=self._note)
         from watchkeeper.aws.probe_store import ProbeMeter
 
-        place = (self.spec.registry_id, self.variant, digest)
+        meter = ProbeMeter(self.deployment.probes, self.spec.registry_id, self.variant, digest)
+        self._meter = self._held.enter_context(meter)
         return EndpointModel(
             client,
             self.spec.endpoint_name,
@@ -136,8 +141,19 @@ class ExplainedModel:
             variant=self.variant,
             requests_per_second=live.requests_per_second,
             maximum_rows=live.maximum_rows,
-            before_request=self._held.enter_context(ProbeMeter(self.deployment.probes, *place)),
+            before_request=self._note,
         )
+
+    def _note(self, request_count: int) -> None:
+        """Take note of requests that are about to be sent; EndpointStateError once the model was closed."""
+        self._refuse_if_closed()
+        if self._meter is not None:
+            self._meter(request_count)
+
+    def _refuse_if_closed(self) -> None:
+        # Airflow's signal handler returns to where the task was: it would go on asking, or make another endpoint.
+        if self._is_closed:
+            raise EndpointStateError(self.spec.endpoint_name, "its model is asked no more", "The task was killed.")
 
     def _shadow_name(self) -> str:
         from watchkeeper.aws.shadow_endpoint import ShadowEndpoint, plan_shadow
@@ -160,5 +176,6 @@ class ExplainedModel:
             "sagemaker"
         )
         self._shadow = ShadowEndpoint(client, plan, self.tell, kill_client)
+        self._refuse_if_closed()
         self._held.enter_context(self._shadow)
         return self._shadow.endpoint_name
