@@ -20,7 +20,7 @@ from watchkeeper.analysis.bias_resampling import bias_interval
 from watchkeeper.analysis.bias_state import BiasState
 from watchkeeper.analysis.bias_violations import encode_bias_violations
 from watchkeeper.analysis.constraint_evaluation import Dialect
-from watchkeeper.analysis.facet_group import facet_groups
+from watchkeeper.analysis.facet_group import facet_groups, same_value
 from watchkeeper.analysis.finding import Check, Outcome, Severity, Verdict
 from watchkeeper.analysis.metric_resampling import Interval
 from watchkeeper.analysis.violation_report import decode_violations
@@ -248,6 +248,29 @@ def test_an_interval_that_grew_is_the_same_value_and_kinds_stay_as_in_the_baseli
     assert grown.report is not None
     assert grown.report.facet_values == {"age": ["(40, 90]"]}
     assert found(grown, Outcome.NOT_EVALUATED) == {"CDDL", "CDDPL", "FT"}  # no group variable, no other feature
+
+
+@pytest.mark.parametrize("gap", [None, 3], ids=["a value is missing", "few rows"])
+def test_values_of_a_categorical_facet_stay_so_in_few_rows_and_with_gaps(gap: int | None) -> None:
+    """Both make whole numbers continuous by Clarify's rule, which then has no threshold and judges nothing."""
+
+    def state(rows: int, first: int | None) -> BiasState:
+        bands: list[object] = [first, *(1 + row % 4 for row in range(rows - 1))]
+        labels = [row // 4 % 2 for row in range(rows)]
+        return state_of(attributes_of(Facet("band")), {"band": bands, "label": labels, "prediction": labels})
+
+    baseline = bias_report_of(state(800, 1))
+    assert set(baseline.facet_values["band"]) == {"1", "2", "3", "4"}
+    judgement = judge_bias_state(state(800 if gap is None else 60, gap), baseline)
+    assert judgement.verdict is Verdict.OK
+    assert {finding.facet_value for finding in judgement.findings} == {"1", "2", "3", "4"}
+
+
+def test_a_number_is_the_same_value_however_pandas_spelled_it() -> None:
+    assert same_value("1.0", "1")
+    assert same_value("F & 2.0", "F & 2")
+    assert not same_value("1", "10")
+    assert not same_value("F", "f")
 
 
 def test_merged_lines_that_cannot_be_read_fail_the_window() -> None:

@@ -10,6 +10,7 @@ from watchkeeper.analysis.bias_definition import INTERSECTION, Facet, Value
 from watchkeeper.analysis.bias_metrics import Floats
 from watchkeeper.analysis.bias_profiler import threshold_of
 from watchkeeper.analysis.bias_state import IS_ABOVE, IS_VALUE, JOINT, BiasState, FacetTable
+from watchkeeper.analysis.class_label import class_label
 from watchkeeper.analysis.column_reading import ColumnReading
 from watchkeeper.analysis.flip_test import FlipCounts, flip_counts
 
@@ -80,7 +81,10 @@ def is_interval(text: str) -> bool:
 
 
 def same_value(left: str, right: str) -> bool:
-    """Whether two documents mean the same value: intervals go by their lower ends, for the upper is the data's."""
+    """Whether two documents mean the same value: intervals go by their lower ends, for the upper is the data's.
+
+    Numbers go by their value: pandas spells the same column ``1`` or ``1.0``, depending on its gaps.
+    """
     pairs = (left.split(INTERSECTION), right.split(INTERSECTION))
     return len(pairs[0]) == len(pairs[1]) and all(map(_same, *pairs))
 
@@ -88,7 +92,7 @@ def same_value(left: str, right: str) -> bool:
 def _same(left: str, right: str) -> bool:
     if left and right and is_interval(left) and is_interval(right):
         return left.partition(",")[0] == right.partition(",")[0]
-    return left == right
+    return class_label(left) == class_label(right)
 
 
 def label_reading(state: BiasState, known: str | None = None) -> Reading:
@@ -184,7 +188,8 @@ class _Table:
             seen = int(np.bitwise_or.reduce(self._bits(self._codes[part]), initial=0))
             reading = _reading(facet.values_or_threshold, column, seen, self._known[part])
             return [(reading.text, reading)]
-        if column.is_continuous:
+        known = self._known[part]
+        if column.is_continuous if known is None else is_interval(known):
             return None
         return [(code, None) for code in dict.fromkeys(self._codes[part].tolist()) if code]
 
