@@ -5,7 +5,7 @@ import pytest
 from tests.operators.labelled_world import BIAS
 from watchkeeper.analysis.bias_definition import Facet
 from watchkeeper.analysis.constraint_evaluation import Dialect
-from watchkeeper.errors import DocumentError
+from watchkeeper.errors import DatasetError, DocumentError
 from watchkeeper.operators.bias_rules import bias_attributes, bias_rules, dataset_attributes
 from watchkeeper.registry.baseline_spec import BiasBaselineSpec
 
@@ -68,6 +68,34 @@ def test_clarifys_config_stands_in_for_what_is_left_out(spec):
     assert (found.pre_training, found.post_training) == (("DPL",), ("DPPL",))
     won = bias_attributes(spec({"analysis_config": CONFIG, "label_values_or_threshold": [2]}))
     assert won.label_values_or_threshold == (2,)
+
+
+def test_a_config_that_does_not_say_where_answers_stand_leaves_it_to_model_quality(spec):
+    config = {name: value for name, value in CONFIG.items() if name != "predictor"}
+    found = bias_attributes(spec({"analysis_config": config}, model_quality=QUALITY | {"ground_truth_attribute": "y"}))
+    assert (found.inference_attribute, found.probability_attribute, found.probability_threshold) == (None, "p", 0.7)
+    assert (found.ground_truth_attribute, found.label_values_or_threshold) == ("y", (1,))
+    with pytest.raises(DocumentError, match=r"monitors\.bias: nothing says where predictions stand"):
+        bias_attributes(spec({"analysis_config": config}))
+
+
+def test_a_column_of_the_datasets_labels_is_not_looked_for_in_the_ground_truth(spec):
+    assert bias_attributes(spec({"analysis_config": CONFIG})).ground_truth_attribute is None
+    json = CONFIG | {"dataset_type": "application/json", "label": "rows[*].truth", "headers": ["sex", "amount", "y"]}
+    assert bias_attributes(spec({"analysis_config": json})).ground_truth_attribute == "rows[*].truth"
+
+
+def test_intersections_of_what_the_config_has_no_facet_for_are_told(spec):
+    with pytest.raises(DocumentError, match=r"flights: monitors\.bias: an intersection of age, which are no facets"):
+        bias_attributes(spec({"analysis_config": CONFIG, "intersections": [["sex", "age"]]}))
+
+
+def test_a_field_of_the_output_is_no_column_of_a_dataset(spec):
+    known = spec({"facets": BIAS["facets"]}, model_quality=QUALITY | {"probability_attribute": "1"})
+    with pytest.raises(DatasetError, match=r"field 1 of the output.*baseline\.bias\.inference_attribute"):
+        dataset_attributes(known, BiasBaselineSpec(dataset="s3://bucket/x.csv"))
+    named = BiasBaselineSpec(dataset="s3://bucket/x.csv", probability_attribute="score")
+    assert dataset_attributes(known, named).probability_attribute == "score"
 
 
 def test_a_config_that_cannot_be_read_is_named_with_all_its_faults(spec):

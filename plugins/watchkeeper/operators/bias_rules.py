@@ -13,6 +13,7 @@ from watchkeeper.analysis.bias_violations import encode_bias_violations
 from watchkeeper.analysis.clarify_config import ClarifyConfig, read_clarify_config
 from watchkeeper.analysis.constraint_evaluation import Dialect
 from watchkeeper.aws.window_result import with_fields
+from watchkeeper.errors import DatasetError, DocumentError
 from watchkeeper.operators.window_judgement import finding_fields, page_facts
 
 if TYPE_CHECKING:
@@ -52,10 +53,29 @@ def bias_attributes(spec: "EndpointSpec") -> BiasAttributes:
         **{name: getattr(bias, name) for name in _ANSWERS},
     }
     known = {name: value for name, value in given.items() if value not in (None, ())}
-    if isinstance(bias.analysis_config, dict):
-        config = read_clarify_config(bias.analysis_config, f"{spec.registry_id}: monitors.bias.analysis_config")
-        return config.bias_attributes(**{**_as_predictor(config, known), **known})
-    return BiasAttributes(**{**_as_model_quality(spec, known), **known})
+    try:
+        if isinstance(bias.analysis_config, dict):
+            return _with_config(spec, bias.analysis_config, known)
+        return BiasAttributes(**{**_as_model_quality(spec, known), **known})
+    except ValueError as error:
+        remedy = "Correct the endpoint's file, or its analysis_config."
+        raise DocumentError(f"{spec.registry_id}: monitors.bias", str(error), remedy) from error
+
+
+def _with_config(spec: "EndpointSpec", document: dict[str, Any], known: dict[str, Any]) -> BiasAttributes:
+    config = read_clarify_config(document, f"{spec.registry_id}: monitors.bias.analysis_config")
+    quality = _as_model_quality(spec, known)
+    said = {**_as_predictor(config, known), **known}
+    if config.predicted_label is None and not _says_answers(said):
+        said = {**{name: quality[name] for name in _ANSWERS[:3] if name in quality}, **said}
+    if not config.is_json:
+        # A dataset's column says nothing of labels that come by themselves.
+        said = {"ground_truth_attribute": quality.get("ground_truth_attribute"), **said}
+    attributes = config.bias_attributes(**said)
+    if config.post_training_metrics and not attributes.has_predictions:
+        message = "nothing says where predictions stand; add inference_attribute or probability_attribute"
+        raise ValueError(message)
+    return attributes
 
 
 def _as_predictor(config: ClarifyConfig, known: dict[str, Any]) -> dict[str, Any]:
@@ -93,6 +113,12 @@ def dataset_attributes(spec: "EndpointSpec", source: "BiasBaselineSpec") -> Bias
         features_attribute=None,
     )
     if source.inference_attribute is None and source.probability_attribute is None:
+        for path in (attributes.inference, attributes.probability):
+            if path is not None and path.position is not None:
+                # That counts the fields of the model's output: in a dataset, any other column may stand there.
+                found = f"the monitor's answer is field {path.position} of the output, which names no column"
+                remedy = "Name the column as baseline.bias.inference_attribute or probability_attribute."
+                raise DatasetError("dataset", found, remedy)
         return attributes
     return replace(
         attributes,
