@@ -13,6 +13,7 @@ from tests.analysis.bias_samples import attributes_of, counted, merged_line, pro
 from tests.analysis.strategies import few
 from watchkeeper.analysis.bias_definition import Facet
 from watchkeeper.analysis.bias_evaluation import BiasRules, nearest_distance
+from watchkeeper.analysis.bias_finding import bias_key
 from watchkeeper.analysis.bias_judgement import BiasJudgement, judge_bias, judge_bias_state
 from watchkeeper.analysis.bias_metrics import distance_from_neutral
 from watchkeeper.analysis.bias_report import BiasReport, bias_report_of, decode_bias_report, encode_bias_report
@@ -247,6 +248,7 @@ def test_an_interval_that_grew_is_the_same_value_and_kinds_stay_as_in_the_baseli
     grown = judge_bias_state(state_of(attributes, columns), before)
     assert grown.report is not None
     assert grown.report.facet_values == {"age": ["(40, 90]"]}
+    assert {finding.feature for finding in grown.findings} == {finding.feature for finding in judgement.findings}
     assert found(grown, Outcome.NOT_EVALUATED) == {"CDDL", "CDDPL", "FT"}  # no group variable, no other feature
 
 
@@ -264,6 +266,26 @@ def test_values_of_a_categorical_facet_stay_so_in_few_rows_and_with_gaps(gap: in
     judgement = judge_bias_state(state(800 if gap is None else 60, gap), baseline)
     assert judgement.verdict is Verdict.OK
     assert {finding.facet_value for finding in judgement.findings} == {"1", "2", "3", "4"}
+
+
+def test_intervals_as_categories_need_no_threshold() -> None:
+    columns = {"age": ["(20, 40]", "(40, 60]"] * 60, "label": [1, 0, 0, 1] * 30, "prediction": [1, 0] * 60}
+    state = state_of(attributes_of(Facet("age")), columns)
+    assert judge_bias_state(state, bias_report_of(state)).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [
+        ("(40, 90]", "a=(40, …] DPL"),
+        ("(0.5, 1e-07]", "a=(0.5, …] DPL"),
+        ("F & (40, 90] & (-3, -1.5]", "a=F & (40, …] & (-3, …] DPL"),
+        ("1,2", "a=1,2 DPL"),
+        ("Smith, John", "a=Smith, John DPL"),
+    ],
+)
+def test_a_finding_is_called_the_same_whatever_the_data_ends_with(value: str, key: str) -> None:
+    assert bias_key("a", value, "DPL") == key
 
 
 def test_a_number_is_the_same_value_however_pandas_spelled_it() -> None:

@@ -1,8 +1,11 @@
 """One metric of one facet's value in a window, beside the baseline's."""
 
+import re
 from dataclasses import dataclass
 
 from watchkeeper.analysis.finding import Check, Finding, Outcome
+
+_UPPER_END = re.compile(r"(?<=, )[^ ]+(?=\](?: & |$))")
 
 
 @dataclass(frozen=True)
@@ -19,8 +22,12 @@ class BiasFinding(Finding):
 
 
 def bias_key(facet: str, value: str, metric: str) -> str:
-    """Return what findings call a metric of a facet's value: ``Sex=0 DPL``."""
-    return f"{facet}={value} {metric}"
+    """Return what findings call a metric of a facet's value: ``Sex=0 DPL``, and of an interval ``Age=(40, …] DPL``.
+
+    An interval ends at the greatest value in the data: with it every window's finding would be another one, told of
+    anew, and would tell a captured value.
+    """
+    return f"{facet}={_UPPER_END.sub('…', value)} {metric}"
 
 
 def bias_finding(

@@ -188,8 +188,8 @@ class _Table:
             seen = int(np.bitwise_or.reduce(self._bits(self._codes[part]), initial=0))
             reading = _reading(facet.values_or_threshold, column, seen, self._known[part])
             return [(reading.text, reading)]
-        known = self._known[part]
-        if column.is_continuous if known is None else is_interval(known):
+        # As in the baseline, which has no value of a facet that lacked a threshold.
+        if column.is_continuous if (known := self._known[part]) is None else not known:
             return None
         return [(code, None) for code in dict.fromkeys(self._codes[part].tolist()) if code]
 
