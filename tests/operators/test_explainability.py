@@ -250,6 +250,15 @@ def test_a_file_that_is_no_model_for_these_rows_is_refused_and_fails_windows_wit
     assert told in known.result().reason
 
 
+@pytest.mark.parametrize("columns", [("place", "size", "age"), ("size", "place", "rooms"), ("size", "place")])
+def test_features_of_another_order_or_name_than_the_baselines_are_refused(known, columns):
+    known.endpoint(columns=columns)
+    known.capture(houses(seed=2))
+    with pytest.raises(AirflowFailException, match=r"made with 3 features, size, place, age.*make the baseline anew"):
+        known.analyze()
+    assert known.result().could_not_judge
+
+
 def test_a_background_that_is_gone_or_broken_fails_with_its_address(known):
     known.capture(houses(seed=2))
     version = known.place.deployment.baselines.pointer("flights", "explainability").current

@@ -13,11 +13,13 @@ from watchkeeper.analysis.judgement import JudgementRules, judge_traffic
 from watchkeeper.analysis.shap_background import Background, decode_background
 from watchkeeper.aws.capture_store import CaptureObject, capture_digest
 from watchkeeper.aws.window_result import WindowResult, verdict_digest, with_fields
+from watchkeeper.errors import DocumentError
 from watchkeeper.operators.attribution_rules import (
     attribution_documents,
     attribution_result,
     attribution_rules,
     feature_reader,
+    input_columns,
     label_headers,
     shap_settings,
 )
@@ -131,8 +133,17 @@ class ExplainabilityAnalysis(EndpointAnalysis):
             background = decode_background(
                 store.document(*place, BACKGROUND_NAME), store.document_uri(*place, BACKGROUND_NAME)
             )
+            self._refuse_other_features(background, store.document_uri(*place, BACKGROUND_NAME))
             self._baselines[version] = AttributionBaseline(report, background)
         return self._baselines[version]
+
+    def _refuse_other_features(self, background: Background, source: str) -> None:
+        """Raise DocumentError where the file names other features by now: rows would be sent in another order."""
+        names, known = input_columns(self.spec), tuple(background.rows.columns)
+        if names is not None and names != known:
+            found = f"it was made with {len(known)} features, {', '.join(known[:5])}{', …' if len(known) > 5 else ''}"
+            remedy = "capture.input_columns names others, or in another order: make the baseline anew."
+            raise DocumentError(source, found, remedy)
 
     def _sample(self, objects: tuple[CaptureObject, ...], background: Background) -> SampledRows:
         monitor = self.spec.explainability
