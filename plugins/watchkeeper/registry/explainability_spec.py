@@ -84,7 +84,8 @@ class LiveSpec(SpecModel):
     )
     maximum_rows: Positive = Field(
         default=100_000,
-        description="At most so many rows are asked for in a run; what may need more is failed before it begins.",
+        description="At most so many rows are asked of a variant in a run; what may need more is failed before it "
+        "begins.",
         examples=[100000],
     )
 
