@@ -163,6 +163,22 @@ def probe_counts(world: World) -> int:
     return sum(json.loads(world.read(key))["request_count"] for key in found)
 
 
+def invocations(world: World, since: Window) -> float:
+    found = world.sandbox.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/SageMaker",
+        MetricName="Invocations",
+        Dimensions=[
+            {"Name": "EndpointName", "Value": f"{world.name}-flights"},
+            {"Name": "VariantName", "Value": "AllTraffic"},
+        ],
+        StartTime=since.start,
+        EndTime=datetime.now(UTC) + HOUR,
+        Period=3600,
+        Statistics=["Sum"],
+    )
+    return sum(point["Sum"] for point in found["Datapoints"])
+
+
 def analyze(hour: Window) -> None:
     """Judge data quality of an hour that is not over."""
     from watchkeeper.operators.analyze_window import AnalyzeWindowOperator
@@ -206,6 +222,11 @@ def test_the_live_endpoint_is_asked_by_opt_in_and_its_requests_are_no_traffic(wo
         time.sleep(0.5)
     assert sorted(key for key in ids if not key.startswith("watchkeeper-explain-")) == ["house-0", "house-1", "house-2"]
     assert len(set(ids)) == ours + 3, "each request of ours has an id of its own"
+
+    # CloudWatch hears of invocations some seconds after they were captured.
+    while invocations(world, began) < ours + 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
 
     # What the endpoint captured is judged where it lies: three callers' rows, and as many invocations.
     declare(world, data_quality=True, model=LIVE)
