@@ -53,7 +53,7 @@ test: setup ## Run the whole test suite (ARGS=... goes to pytest)
 	@$(PYTHON) -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 check: setup ## Check every endpoint file; tells all faults at once
-	@$(PYTHON) -m watchkeeper.registry check $(ARGS)
+	@$(PYTHON) -m watchkeeper.operators.check_endpoints $(ARGS)
 
 pipelines: setup ## Render the pipelines of include/pipelines to JSON (ARGS=--check writes nothing)
 	@$(SAGEMAKER_PYTHON) include/pipelines $(ARGS)

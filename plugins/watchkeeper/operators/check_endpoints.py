@@ -1,0 +1,69 @@
+"""``python -m watchkeeper.operators.check_endpoints``: every fault of every endpoint file, those of its rules included.
+
+The registry knows what a file may say; whether paths, templates and Clarify's configurations can be read is known to
+the analysis alone.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from watchkeeper.errors import RegistryError, WatchkeeperError
+from watchkeeper.operators.attribution_rules import attribution_rules, request_format
+from watchkeeper.operators.bias_rules import bias_attributes
+from watchkeeper.operators.quality_rules import quality_attributes
+from watchkeeper.registry.deployment_settings import environment_name
+from watchkeeper.registry.include_folder import find_include
+from watchkeeper.registry.registry_files import load_registry
+
+if TYPE_CHECKING:
+    from watchkeeper.registry.endpoint_spec import EndpointSpec
+
+_READINGS: dict[str, tuple[Callable[["EndpointSpec"], object], ...]] = {
+    "model_quality": (quality_attributes,),
+    "bias": (bias_attributes,),
+    "explainability": (attribution_rules, request_format),
+}
+
+
+def endpoint_faults(folder: Path) -> tuple[int, tuple[str, ...]]:
+    """Return how many endpoint files a folder has that can be used, and every fault of all files."""
+    registry = load_registry(folder)
+    found = {name: tuple(_rule_faults(spec)) for name, spec in sorted(registry.endpoints.items())}
+    faults = (*registry.problems, *(fault for told in found.values() for fault in told))
+    return sum(not told for told in found.values()), faults
+
+
+def _rule_faults(spec: "EndpointSpec") -> Iterator[str]:
+    told = set()
+    for monitor, readings in _READINGS.items():
+        for read in readings if getattr(spec.monitors, monitor) is not None else ():
+            try:
+                read(spec)
+            except (WatchkeeperError, ValueError) as error:
+                text = " ".join(str(error).removeprefix(f"{spec.registry_id}: ").split())
+                told.add(text if text.startswith("monitors.") else f"monitors.{monitor}: {text}")
+    yield from (f"{spec.registry_id}.yaml: {text}" for text in sorted(told))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print every fault and return 1, or say that all is sound and return 0."""
+    import os
+
+    parser = argparse.ArgumentParser(prog="python -m watchkeeper.operators.check_endpoints", description=__doc__)
+    parser.add_argument("--folder", type=Path, help="the endpoint files; default: those of the deployment")
+    given = parser.parse_args(arguments).folder
+    configured = os.environ.get(environment_name("endpoints"), "").strip()
+    folder = given or (Path(configured) if configured else find_include() / "endpoints")
+    count, faults = endpoint_faults(folder)
+    if faults:
+        print(RegistryError(str(folder), faults), file=sys.stderr)  # noqa: T201 - a command's answer
+        return 1
+    print(f"{count} endpoint file{' is' if count == 1 else 's are'} sound")  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
