@@ -9,6 +9,7 @@ from watchkeeper.analysis.bias_report import BiasReport, groups_of, report_of_gr
 from watchkeeper.analysis.bias_state import BiasState
 from watchkeeper.analysis.facet_group import FacetGroup
 from watchkeeper.analysis.finding import Finding, Outcome, Verdict, worst_first
+from watchkeeper.analysis.merged_reader import malformed_reason, rejected_reason
 
 __all__ = ["BiasJudgement", "BiasRules", "judge_bias", "judge_bias_state"]
 
@@ -44,7 +45,7 @@ def judge_bias(
     rules = rules or BiasRules()
     too_many = profile.state is None or profile.malformed_share > rules.maximum_malformed_share
     if profile.malformed.count and too_many:
-        return BiasJudgement(Verdict.FAILED, _malformed_reason(profile, rules))
+        return BiasJudgement(Verdict.FAILED, malformed_reason(profile, rules.maximum_malformed_share))
     if profile.state is None:
         reason = f"no labelled row, at least {rules.minimum_rows} are needed to judge"
         return BiasJudgement(Verdict.TOO_FEW, reason)
@@ -67,7 +68,7 @@ def judge_bias_state(
     """
     rules = rules or BiasRules()
     if state.rejected_count and (not state.row_count or state.rejected_share > rules.maximum_malformed_share):
-        return BiasJudgement(Verdict.FAILED, _rejected_reason(state, rules))
+        return BiasJudgement(Verdict.FAILED, rejected_reason(state, rules.maximum_malformed_share))
     groups, label = groups_of(state, baseline)
     report = report_of_groups(state, groups, label)
     if state.row_count < rules.minimum_rows:
@@ -109,22 +110,3 @@ def _fault(state: BiasState, groups: list[FacetGroup]) -> str | None:
         answers = "labels and predictions" if state.attributes.has_predictions else "labels"
         return f"none of the {answers} of {state.row_count} rows is positive: check label_values_or_threshold"
     return None
-
-
-def _malformed_reason(profile: BiasProfile, rules: BiasRules) -> str:
-    reason, count = next(iter(profile.malformed.reasons.items()))
-    limit = f"at most {rules.maximum_malformed_share:.1%} allowed" if profile.state else "no row could be read"
-    return (
-        f"{profile.malformed.count} of {profile.line_count} merged lines are malformed "
-        f"({profile.malformed_share:.1%}, {limit}); most often ({count}): {reason}"
-    )
-
-
-def _rejected_reason(state: BiasState, rules: BiasRules) -> str:
-    reason, count = max(state.rejected.items(), key=lambda item: item[1])
-    rows = state.row_count + state.rejected_count
-    limit = f"at most {rules.maximum_malformed_share:.1%} allowed" if state.row_count else "none is left"
-    return (
-        f"{state.rejected_count} of {rows} labelled rows cannot be judged "
-        f"({state.rejected_share:.1%}, {limit}); most often ({count}): {reason}"
-    )

@@ -13,14 +13,13 @@ from watchkeeper.analysis.bias_definition import BiasAttributes
 from watchkeeper.analysis.bias_profiler import BiasProfiler
 from watchkeeper.analysis.bias_records import BiasCsvRecord, read_bias_record
 from watchkeeper.analysis.bias_state import BiasState, merge_bias_states
-from watchkeeper.analysis.capture_profile import MalformedLines
 from watchkeeper.analysis.capture_records import CaptureFile, CsvPayload
 from watchkeeper.analysis.csv_payload import UniformRows, parse_uniform
 from watchkeeper.analysis.distinct_sketch import Hashes
 from watchkeeper.analysis.feature_rows import FeatureReader, FeatureRow
 from watchkeeper.analysis.key_spill import key_hashes
 from watchkeeper.analysis.line_blocks import BLOCK_BYTES
-from watchkeeper.analysis.merged_reader import MergedReader, merge_malformed
+from watchkeeper.analysis.merged_reader import LabelledProfile, MergedReader, merge_malformed
 from watchkeeper.analysis.merged_records import Column
 
 _fast = msgspec.json.Decoder(BiasCsvRecord)
@@ -28,27 +27,8 @@ _STEP = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
-class BiasProfile:
-    """What a window's labelled rows say.
-
-    ``line_count`` counts all lines, ``record_count`` those that were read. ``state`` is ``None`` when there is no row;
-    rows that were read but cannot be judged are counted in it.
-    """
-
-    state: BiasState | None
-    line_count: int
-    record_count: int
-    malformed: MalformedLines
-
-    @property
-    def row_count(self) -> int:
-        """Rows that can be judged."""
-        return self.state.row_count if self.state else 0
-
-    @property
-    def malformed_share(self) -> float:
-        """Share of the lines that could not be read; 0 for no lines."""
-        return self.malformed.count / self.line_count if self.line_count else 0.0
+class BiasProfile(LabelledProfile[BiasState]):
+    """What a window's labelled rows say of groups."""
 
 
 def profile_bias(

@@ -7,11 +7,10 @@ import msgspec
 import polars as pl
 
 from watchkeeper.analysis.attribute_path import AttributePath
-from watchkeeper.analysis.capture_profile import MalformedLines
 from watchkeeper.analysis.capture_records import CaptureFile
 from watchkeeper.analysis.csv_payload import parse_uniform
 from watchkeeper.analysis.line_blocks import BLOCK_BYTES
-from watchkeeper.analysis.merged_reader import MergedReader, merge_malformed
+from watchkeeper.analysis.merged_reader import LabelledProfile, MergedReader, merge_malformed
 from watchkeeper.analysis.merged_records import Column, MergedCsvRecord, read_merged_record
 from watchkeeper.analysis.quality_attributes import QualityAttributes
 from watchkeeper.analysis.quality_profiler import QualityProfiler
@@ -21,27 +20,8 @@ _fast = msgspec.json.Decoder(MergedCsvRecord)
 
 
 @dataclass(frozen=True)
-class QualityProfile:
-    """What a window's labelled rows say.
-
-    ``line_count`` counts all lines, ``record_count`` those that were read. ``state`` is ``None`` when there is no row;
-    rows that were read but cannot be judged are counted in it.
-    """
-
-    state: QualityState | None
-    line_count: int
-    record_count: int
-    malformed: MalformedLines
-
-    @property
-    def row_count(self) -> int:
-        """Rows that can be judged."""
-        return self.state.row_count if self.state else 0
-
-    @property
-    def malformed_share(self) -> float:
-        """Share of the lines that could not be read; 0 for no lines."""
-        return self.malformed.count / self.line_count if self.line_count else 0.0
+class QualityProfile(LabelledProfile[QualityState]):
+    """What a window's labelled rows say of the model."""
 
 
 def profile_merged(

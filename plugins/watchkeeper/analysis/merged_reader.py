@@ -2,13 +2,80 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 from watchkeeper.analysis.capture_profile import SAMPLE_LIMIT, MalformedLines, MalformedSample
 from watchkeeper.analysis.capture_records import CaptureFile, PayloadError
 from watchkeeper.analysis.line_blocks import BLOCK_BYTES
 from watchkeeper.analysis.own_requests import CaptureBlocks
 from watchkeeper.analysis.text_scan import count_of
+
+
+class RowState(Protocol):
+    """What all states of labelled rows count."""
+
+    @property
+    def row_count(self) -> int:
+        """Rows that can be judged."""
+
+    @property
+    def rejected(self) -> Mapping[str, int]:
+        """The others by reason."""
+
+    @property
+    def rejected_count(self) -> int:
+        """Rows that could not be judged."""
+
+    @property
+    def rejected_share(self) -> float:
+        """Their share of all rows."""
+
+
+@dataclass(frozen=True)
+class LabelledProfile[S: RowState]:
+    """What a window's labelled rows say.
+
+    ``line_count`` counts all lines, ``record_count`` those that were read. ``state`` is ``None`` when there is no row;
+    rows that were read but cannot be judged are counted in it.
+    """
+
+    state: S | None
+    line_count: int
+    record_count: int
+    malformed: MalformedLines
+
+    @property
+    def row_count(self) -> int:
+        """Rows that can be judged."""
+        return self.state.row_count if self.state else 0
+
+    @property
+    def malformed_share(self) -> float:
+        """Share of the lines that could not be read; 0 for no lines."""
+        return self.malformed.count / self.line_count if self.line_count else 0.0
+
+
+def malformed_reason[S: RowState](profile: LabelledProfile[S], maximum_share: float) -> str:
+    """Return why a window's lines are too many that could not be read."""
+    reason, count = next(iter(profile.malformed.reasons.items()))
+    limit = f"at most {maximum_share:.1%} allowed" if profile.state else "no row could be read"
+    return (
+        f"{profile.malformed.count} of {profile.line_count} merged lines are malformed "
+        f"({profile.malformed_share:.1%}, {limit}); most often ({count}): {reason}"
+    )
+
+
+def rejected_reason(state: RowState, maximum_share: float) -> str:
+    """Return why a window's rows are too many that cannot be judged."""
+    reason, count = max(state.rejected.items(), key=lambda item: item[1])
+    rows = state.row_count + state.rejected_count
+    limit = f"at most {maximum_share:.1%} allowed" if state.row_count else "none is left"
+    return (
+        f"{state.rejected_count} of {rows} labelled rows cannot be judged "
+        f"({state.rejected_share:.1%}, {limit}); most often ({count}): {reason}"
+    )
 
 
 class MergedReader(ABC):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from watchkeeper.analysis.constraint_evaluation import Dialect
 from watchkeeper.analysis.finding import Finding, Outcome, Verdict, worst_first
 from watchkeeper.analysis.merged_profile import QualityProfile
+from watchkeeper.analysis.merged_reader import malformed_reason, rejected_reason
 from watchkeeper.analysis.quality_constraints import with_metric_thresholds
 from watchkeeper.analysis.quality_evaluation import QualityBaseline, evaluate_quality
 from watchkeeper.analysis.quality_state import LABEL, PREDICTION, QualityState
@@ -56,7 +57,9 @@ def judge_quality(
     too_many = profile.state is None or profile.malformed_share > rules.maximum_malformed_share
     if profile.malformed.count and too_many:
         statistics = None if profile.state is None else _statistics(profile.state, rules)
-        return QualityJudgement(Verdict.FAILED, _malformed_reason(profile, rules), (), statistics)
+        return QualityJudgement(
+            Verdict.FAILED, malformed_reason(profile, rules.maximum_malformed_share), (), statistics
+        )
     if profile.state is None:
         reason = f"no labelled row, at least {rules.minimum_rows} are needed to judge"
         return QualityJudgement(Verdict.TOO_FEW, reason)
@@ -78,7 +81,7 @@ def judge_quality_state(
         return QualityJudgement(Verdict.FAILED, reason)
     statistics = _statistics(state, rules)
     if state.rejected_count and (not state.row_count or state.rejected_share > rules.maximum_malformed_share):
-        return QualityJudgement(Verdict.FAILED, _rejected_reason(state, rules), (), statistics)
+        return QualityJudgement(Verdict.FAILED, rejected_reason(state, rules.maximum_malformed_share), (), statistics)
     if state.row_count < rules.minimum_rows:
         reason = f"{state.row_count} labelled rows, at least {rules.minimum_rows} are needed to judge"
         return QualityJudgement(Verdict.TOO_FEW, reason, (), statistics)
@@ -97,22 +100,3 @@ def judge_quality_state(
 
 def _statistics(state: QualityState, rules: QualityRules) -> QualityStatistics:
     return quality_statistics_of(state, most_predicted=rules.dialect is Dialect.COMPATIBLE)
-
-
-def _malformed_reason(profile: QualityProfile, rules: QualityRules) -> str:
-    reason, count = next(iter(profile.malformed.reasons.items()))
-    limit = f"at most {rules.maximum_malformed_share:.1%} allowed" if profile.state else "no row could be read"
-    return (
-        f"{profile.malformed.count} of {profile.line_count} merged lines are malformed "
-        f"({profile.malformed_share:.1%}, {limit}); most often ({count}): {reason}"
-    )
-
-
-def _rejected_reason(state: QualityState, rules: QualityRules) -> str:
-    reason, count = max(state.rejected.items(), key=lambda item: item[1])
-    rows = state.row_count + state.rejected_count
-    limit = f"at most {rules.maximum_malformed_share:.1%} allowed" if state.row_count else "none is left"
-    return (
-        f"{state.rejected_count} of {rows} labelled rows cannot be judged "
-        f"({state.rejected_share:.1%}, {limit}); most often ({count}): {reason}"
-    )

@@ -5,9 +5,10 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
 
 from watchkeeper.analysis.finding import Verdict
+from watchkeeper.analysis.merged_reader import LabelledProfile
 from watchkeeper.aws.report_store import StateFacts
 from watchkeeper.aws.window_result import WindowResult, verdict_digest, with_fields
 from watchkeeper.errors import DocumentError
@@ -18,35 +19,14 @@ from watchkeeper.registry.capture_window import Window, period_of
 from watchkeeper.registry.label_ripeness import LabelRipeness, label_ripeness
 
 if TYPE_CHECKING:
-    from watchkeeper.analysis.capture_profile import MalformedLines
     from watchkeeper.analysis.capture_records import CaptureFile
     from watchkeeper.aws.baseline_store import ChosenBaseline
     from watchkeeper.aws.merge_manifest import MergeManifest
     from watchkeeper.aws.merged_store import MergedWindow
 
 
-class LabelledProfile(Protocol):
-    """What is known of a window's merged records; which states it holds is the monitor's own affair."""
-
-    @property
-    def row_count(self) -> int:
-        """Rows that can be judged."""
-
-    @property
-    def line_count(self) -> int:
-        """All lines."""
-
-    @property
-    def record_count(self) -> int:
-        """Lines that were read."""
-
-    @property
-    def malformed(self) -> "MalformedLines":
-        """Those that were not."""
-
-
 @dataclass
-class LabelledAnalysis[P: LabelledProfile](EndpointAnalysis):
+class LabelledAnalysis[P: LabelledProfile[Any]](EndpointAnalysis):
     """Judges captures against the labels that have come for them: ``labels_pending`` until a window is ripe."""
 
     @property
