@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from watchkeeper.aws.report_store import ReportStore
     from watchkeeper.registry.deployment_settings import DeploymentSettings
     from watchkeeper.registry.endpoint_spec import EndpointSpec
+    from watchkeeper.registry.fleet_spec import FleetSpec
     from watchkeeper.registry.registry_files import Registry
 
 
@@ -87,6 +88,13 @@ class Deployment:
         from watchkeeper.registry.registry_files import load_registry
 
         return load_registry(self.settings.endpoints_folder())
+
+    @cached_property
+    def fleet(self) -> "FleetSpec":
+        """What the fleet's file says, read once; RegistryError tells its faults."""
+        from watchkeeper.registry.fleet_file import load_fleet
+
+        return load_fleet(self.settings.include_folder())
 
     @cached_property
     def reports(self) -> "ReportStore":

@@ -16,16 +16,18 @@ BUCKET_PATTERN = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 PREFIX_PATTERN = r"^([A-Za-z0-9!_.*'()=-]+(/[A-Za-z0-9!_.*'()=-]+)*)?$"
 INTERPRETER_PATTERN = r"^/.+"
 NAMESPACE_PATTERN = r"^[A-Za-z0-9._/#-]{1,255}$"
+RESOURCE_PATTERN = r"^[A-Za-z0-9](-?[A-Za-z0-9]){0,30}$"
 _PATTERN_REMEDIES = {
     BUCKET_PATTERN: "use a bucket's name, without s3:// and without a prefix",
     PREFIX_PATTERN: "use a prefix such as watchkeeper or teams/ml, without slashes at its ends",
     INTERPRETER_PATTERN: "use an absolute path, such as /opt/sagemaker/bin/python",
+    RESOURCE_PATTERN: "use up to 31 letters, digits and single inner hyphens",
     NAMESPACE_PATTERN: "use up to 255 letters, digits and . _ / # -",
 }
 
 
 #: A Variable would ask the database whenever a DAG file is parsed.
-_ENVIRONMENT_ONLY = frozenset({"pool", "sagemaker_python"})
+_ENVIRONMENT_ONLY = frozenset({"pool", "sagemaker_python", "alarm_queue_url", "event_queue_url"})
 
 
 class DeploymentSettings(BaseModel):
@@ -89,6 +91,23 @@ class DeploymentSettings(BaseModel):
         default="Watchkeeper",
         description="What the CloudWatch namespaces of our own metrics begin with.",
         examples=["Watchkeeper"],
+    )
+    resource_prefix: Annotated[str, Field(pattern=RESOURCE_PATTERN)] = Field(
+        default="watchkeeper",
+        description="What the names of all alarms, dashboards and rules begin with that we make in AWS.",
+        examples=["watchkeeper"],
+    )
+    alarm_queue_url: HttpUrl | None = Field(
+        default=None,
+        description="The SQS queue that gets the alarms' changes of state. From the environment only, since DAG files "
+        "are parsed with it. Not set: the DAG remediate looks by the clock alone.",
+        examples=["https://sqs.us-east-1.amazonaws.com/123456789012/watchkeeper-alarms"],
+    )
+    event_queue_url: HttpUrl | None = Field(
+        default=None,
+        description="The SQS queue that gets the platform's events. From the environment only, since DAG files are "
+        "parsed with it. Not set: the DAG platform_events looks by the clock alone.",
+        examples=["https://sqs.us-east-1.amazonaws.com/123456789012/watchkeeper-events"],
     )
     airflow_url: HttpUrl | None = Field(
         default=None,

@@ -11,12 +11,24 @@ from watchkeeper.registry.baseline_spec import BaselineSpec
 from watchkeeper.registry.bias_spec import BiasSpec
 from watchkeeper.registry.capture_spec import CaptureSpec
 from watchkeeper.registry.capture_window import Period
+from watchkeeper.registry.cost_spec import CostSpec
 from watchkeeper.registry.explainability_spec import ExplainabilitySpec
 from watchkeeper.registry.ground_truth_spec import GroundTruthSpec
+from watchkeeper.registry.infrastructure_spec import InfrastructureSpec
 from watchkeeper.registry.model_quality_spec import METRIC_NAMES, ModelQualitySpec
 from watchkeeper.registry.monitor_spec import LABEL_MONITORS, MonitorName, MonitorsSpec
+from watchkeeper.registry.remediation_spec import RemediationSpec
 from watchkeeper.registry.retraining_spec import RetrainingSpec
-from watchkeeper.registry.spec_base import EmptyMapping, EndpointName, FromList, RegionName, SpecModel, Text, distinct
+from watchkeeper.registry.spec_base import (
+    EmptyMapping,
+    EndpointName,
+    FromList,
+    RegionName,
+    RoleArn,
+    SpecModel,
+    Text,
+    distinct,
+)
 
 UNWRITTEN_FIELDS = frozenset({"registry_id"})
 """Fields that the loader sets and no file may."""
@@ -49,6 +61,12 @@ class EndpointSpec(SpecModel):
         default="aws_default",
         description="The Airflow connection whose account holds the endpoint and its capture.",
         examples=["aws_default"],
+    )
+    role_arn: RoleArn | None = Field(
+        default=None,
+        description="A role that is assumed, with the connection's credentials, to reach the endpoint and its capture; "
+        "null to reach them with the connection alone.",
+        examples=["arn:aws:iam::210987654321:role/watchkeeper"],
     )
     variants: Annotated[tuple[EndpointName, ...], FromList, Field(min_length=1), AfterValidator(distinct)] = Field(
         default=("AllTraffic",),
@@ -85,6 +103,18 @@ class EndpointSpec(SpecModel):
     retraining: RetrainingSpec | None = Field(
         default=None,
         description="When and how the model is trained anew; null for never.",
+    )
+    infrastructure: InfrastructureSpec | None = Field(
+        default=None,
+        description="The alarms and the dashboard that AWS shall hold for this endpoint; null for none of ours.",
+    )
+    remediation: RemediationSpec | None = Field(
+        default=None,
+        description="What is done about alarms, and within which guards; null for nothing.",
+    )
+    cost: CostSpec | None = Field(
+        default=None,
+        description="What watching this endpoint may cost a month; null for no ceiling.",
     )
     tags: Annotated[dict[Text, str], EmptyMapping] = Field(
         default_factory=dict,
