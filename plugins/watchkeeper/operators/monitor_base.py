@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from watchkeeper.aws.key_index_store import KeyIndexStore
     from watchkeeper.aws.ledger import Ledger
     from watchkeeper.aws.merged_store import MergedStore
+    from watchkeeper.aws.plan_store import PlanStore
     from watchkeeper.aws.probe_store import ProbeStore
     from watchkeeper.aws.report_store import ReportStore
     from watchkeeper.registry.deployment_settings import DeploymentSettings
@@ -151,6 +152,13 @@ class Deployment:
         from watchkeeper.aws.action_store import ActionStore
 
         return ActionStore(*self._place)
+
+    @cached_property
+    def plans(self) -> "PlanStore":
+        """The plans of what AWS shall hold."""
+        from watchkeeper.aws.plan_store import PlanStore
+
+        return PlanStore(*self._place)
 
     @cached_property
     def probes(self) -> "ProbeStore":
