@@ -16,7 +16,7 @@ from watchkeeper.registry.price_table import load_prices
 
 PRICES = load_prices(Path(__file__).parents[2] / "include")
 BASIS = CostBasis(PRICES)
-STEPS = ("skip_empty_windows", "roll_up_metrics", "longer_cadence", "lower_sampling", "no_dashboard")
+STEPS = ("skip_empty_windows", "roll_up_metrics", "longer_cadence", "lower_sampling", "no_dashboard", "fewer_alarms")
 FEATURES = [f"f{number}" for number in range(40)]
 
 
@@ -28,6 +28,7 @@ def endpoint(cost: dict[str, Any] | None = None, **changes: Any) -> EndpointSpec
         "capture": {"s3_uri": "s3://bucket/x", "input_columns": FEATURES},
         "monitors": {"data_quality": {"publish_feature_metrics": True}},
         "cost": cost,
+        "infrastructure": {"instance_type": "ml.m5.large"},
     }
     return EndpointSpec.model_validate(document | changes)
 
@@ -44,10 +45,10 @@ def test_steps_are_taken_in_their_order_and_no_more_than_needed() -> None:
         "degrade": ["roll_up_metrics", "longer_cadence"],
         "assumptions": {"invocations_per_hour": 10},
     }
-    found = judge_cost(endpoint({"ceiling_usd_per_month": 12, **rules}), BASIS)
+    found = judge_cost(endpoint({"ceiling_usd_per_month": 17, **rules}), BASIS)
     assert found.steps == ("roll_up_metrics",)
     assert found.exceeds is None
-    assert found.predicted.usd <= 12 < found.declared.usd
+    assert found.predicted.usd <= 17 < found.declared.usd
     assert found.spec.cost is not None
     assert found.spec.cost.roll_up_metrics
     assert found.spec.monitors.data_quality.periods == ("hourly", "daily")
@@ -86,7 +87,7 @@ def test_warn_changes_nothing_and_says_that_it_is_exceeded() -> None:
 
 def test_refuse_tries_its_steps_first() -> None:
     rules = {"on_exceed": "refuse", "degrade": ["roll_up_metrics"], "assumptions": {"invocations_per_hour": 10}}
-    assert cost_refusal(endpoint({"ceiling_usd_per_month": 12, **rules}), BASIS) is None
+    assert cost_refusal(endpoint({"ceiling_usd_per_month": 17, **rules}), BASIS) is None
     told = cost_refusal(endpoint({"ceiling_usd_per_month": 1, **rules}), BASIS)
     assert told is not None
     assert "predicted" in told
@@ -105,7 +106,7 @@ def test_what_gives_way_does_not_restate_a_verdict() -> None:
     rules = {
         "ceiling_usd_per_month": 1,
         "on_exceed": "degrade",
-        "degrade": ["skip_empty_windows", "roll_up_metrics", "longer_cadence", "no_dashboard"],
+        "degrade": ["skip_empty_windows", "roll_up_metrics", "longer_cadence", "no_dashboard", "fewer_alarms"],
     }
     spec = endpoint(rules)
     found, _ = degraded(spec, BASIS)

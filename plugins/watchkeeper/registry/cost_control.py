@@ -6,7 +6,10 @@ from pathlib import Path
 
 from watchkeeper.errors import RegistryError, SettingsError
 from watchkeeper.registry.cost_degradation import CostBasis, CostVerdict, judge_cost
+from watchkeeper.registry.cost_drivers import KeptDays
+from watchkeeper.registry.endpoint_spec import EndpointSpec
 from watchkeeper.registry.fleet_file import load_fleet
+from watchkeeper.registry.fleet_spec import FleetSpec
 from watchkeeper.registry.price_table import load_prices
 from watchkeeper.registry.registry_files import Registry
 
@@ -27,7 +30,31 @@ class CostControl:
 def cost_basis(include: Path, region: str | None = None) -> CostBasis:
     """Return what predictions are made with: prices and the fleet's file; RegistryError tells their faults."""
     prices, fleet = load_prices(include), load_fleet(include)
-    return CostBasis(prices, fleet.cost.retention, region=region)
+    lifecycle = fleet.infrastructure.lifecycle
+    declared = fleet.cost.retention
+    # What S3's own lifecycle takes away sooner is gone sooner.
+    retention = declared.model_copy(
+        update={
+            "reports": _sooner(declared.reports, lifecycle.report_days),
+            "states": _sooner(declared.states, lifecycle.state_days),
+            "merged": _sooner(declared.merged, lifecycle.merged_days),
+        }
+    )
+    return CostBasis(prices, retention, kept_of=lambda spec: kept_days(spec, fleet), region=region)
+
+
+def kept_days(spec: EndpointSpec, fleet: FleetSpec) -> KeptDays:
+    """Return how long an endpoint's captures and logs are kept by what infrastructure declares."""
+    own, shared = spec.infrastructure, fleet.infrastructure
+    group = f"/aws/sagemaker/Endpoints/{spec.endpoint_name}"
+    return KeptDays(
+        captures=(own and own.capture_retention_days) or shared.lifecycle.capture_days,
+        logs=(own and own.log_retention_days) or shared.log_retention_days.get(group),
+    )
+
+
+def _sooner(*days: int | None) -> int | None:
+    return min((each for each in days if each is not None), default=None)
 
 
 def under_ceilings(registry: Registry, basis_of: Callable[[], CostBasis]) -> CostControl:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from watchkeeper.registry.cost_drivers import KeptDays, predicted_drivers
 from watchkeeper.registry.cost_estimate import CostEstimate, estimate
 from watchkeeper.registry.cost_spec import CostSpec, CostStep
+from watchkeeper.registry.infrastructure_count import critical_only, infrastructure_counts
 from watchkeeper.registry.monitor_spec import MONITOR_NAMES
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class CostBasis:
 
     prices: "PriceTable"
     retention: "RetentionSpec | None" = None
-    counts: InfrastructureCounts = lambda _spec: {}
+    counts: InfrastructureCounts = infrastructure_counts
     kept_of: Callable[["EndpointSpec"], KeptDays] = lambda _spec: KeptDays()
     region: str | None = None
 
@@ -150,10 +151,18 @@ def _lower_sampling(spec: "EndpointSpec", ceiling: float, basis: CostBasis) -> "
 
 def _no_dashboard(spec: "EndpointSpec", _ceiling: float, _basis: CostBasis) -> "tuple[EndpointSpec, str]":
     section = spec.infrastructure
-    if section is None or not getattr(section, "dashboard", False):
+    if section is None or not section.dashboard:
         return spec, "nothing to take: the file asks for no dashboard"
     changed = section.model_copy(update={"dashboard": False})
     return spec.model_copy(update={"infrastructure": changed}), "no dashboard of its own; the fleet's shows it"
+
+
+def _fewer_alarms(spec: "EndpointSpec", _ceiling: float, _basis: CostBasis) -> "tuple[EndpointSpec, str]":
+    section = spec.infrastructure
+    changed = critical_only(section) if section is not None else None
+    if changed is section:
+        return spec, "nothing to take: the file asks for no alarms but critical ones"
+    return spec.model_copy(update={"infrastructure": changed}), "critical alarms and the incident only"
 
 
 _STEPS: dict[CostStep, _Step] = {
@@ -162,6 +171,7 @@ _STEPS: dict[CostStep, _Step] = {
     "longer_cadence": _longer_cadence,
     "lower_sampling": _lower_sampling,
     "no_dashboard": _no_dashboard,
+    "fewer_alarms": _fewer_alarms,
 }
 
 

@@ -6,7 +6,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from watchkeeper.registry.spec_base import FromList, Share, SpecModel, Text, distinct
 
-CostStep = Literal["skip_empty_windows", "roll_up_metrics", "longer_cadence", "lower_sampling", "no_dashboard"]
+CostStep = Literal[
+    "skip_empty_windows", "roll_up_metrics", "longer_cadence", "lower_sampling", "no_dashboard", "fewer_alarms"
+]
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -88,7 +90,8 @@ class CostSpec(SpecModel):
         description="What gives way, the first first. skip_empty_windows: windows without invocations get a verdict "
         "and no metrics. roll_up_metrics: a few metrics over all features in place of three per feature. "
         "longer_cadence: days only, no hours. lower_sampling: capture keeps fewer, down to "
-        "minimum_sampling_percentage. no_dashboard: none of its own.",
+        "minimum_sampling_percentage. no_dashboard: none of its own. fewer_alarms: only critical ones and the "
+        "incident.",
         examples=[["skip_empty_windows", "roll_up_metrics", "no_dashboard"]],
     )
     minimum_sampling_percentage: Annotated[int, Field(ge=1, le=100)] = Field(
