@@ -19,7 +19,7 @@ _MOST_INSTANCES = 100
 
 
 class PlanInfrastructureOperator(MonitorOperator):
-    """Compare what the files declare with what AWS holds, and store the difference as ``plans/{run}.json`` and ``.txt``.
+    """Compare what the files declare with what AWS holds; store the difference as ``plans/{run}.json`` and ``.txt``.
 
     Returns what the apply tasks are mapped over, each with the scopes it applies: empty when nothing is to be applied.
     The endpoints whose data capture is to be updated are pushed as ``captures``, the plan's name as ``applied_plan``.
