@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from watchkeeper.aws.explanation_store import ExplanationStore
     from watchkeeper.aws.key_index_store import KeyIndexStore
     from watchkeeper.aws.ledger import Ledger
+    from watchkeeper.aws.log_report_store import LogReportStore
     from watchkeeper.aws.merged_store import MergedStore
     from watchkeeper.aws.probe_store import ProbeStore
     from watchkeeper.aws.report_store import ReportStore
@@ -102,6 +103,13 @@ class Deployment:
         from watchkeeper.aws.report_store import ReportStore
 
         return ReportStore(*self._place)
+
+    @cached_property
+    def log_reports(self) -> "LogReportStore":
+        """What was found in endpoints' logs."""
+        from watchkeeper.aws.log_report_store import LogReportStore
+
+        return LogReportStore(*self._place)
 
     @cached_property
     def baselines(self) -> "BaselineStore":
