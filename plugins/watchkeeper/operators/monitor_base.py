@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from watchkeeper.aws.ledger import Ledger
     from watchkeeper.aws.log_report_store import LogReportStore
     from watchkeeper.aws.merged_store import MergedStore
+    from watchkeeper.aws.notice_record import NoticeRecords
     from watchkeeper.aws.probe_store import ProbeStore
     from watchkeeper.aws.report_store import ReportStore
     from watchkeeper.registry.deployment_settings import DeploymentSettings
@@ -131,6 +132,13 @@ class Deployment:
         from watchkeeper.aws.alert_record import AlertRecords
 
         return AlertRecords(*self._place)
+
+    @cached_property
+    def notices(self) -> "NoticeRecords":
+        """All records of notices."""
+        from watchkeeper.aws.notice_record import NoticeRecords
+
+        return NoticeRecords(*self._place)
 
     @cached_property
     def merged(self) -> "MergedStore":
