@@ -1,16 +1,16 @@
 """What all operators share: how AWS is reached, and the deployment's settings, registry and stores."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, Variable
+from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from watchkeeper.aws.client_access import AwsAccess
+from watchkeeper.aws.settings_reader import read_settings
 from watchkeeper.errors import (
     BaselineMissingError,
     DatasetError,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from watchkeeper.aws.action_store import ActionStore
     from watchkeeper.aws.alert_record import AlertRecords
     from watchkeeper.aws.baseline_store import BaselineStore
+    from watchkeeper.aws.event_inbox import EventInbox
     from watchkeeper.aws.explanation_store import ExplanationStore
     from watchkeeper.aws.key_index_store import KeyIndexStore
     from watchkeeper.aws.ledger import Ledger
@@ -62,19 +63,6 @@ def failing_at_once() -> Iterator[None]:
         yield
     except (*LASTING_ERRORS, ValueError) as error:
         raise AirflowFailException(str(error)) from error
-
-
-def read_settings() -> "DeploymentSettings":
-    """Return the deployment's settings: environment variables, else Airflow Variables. Only inside a task."""
-    from watchkeeper.registry.deployment_settings import DeploymentSettings, environment_name, variable_name
-
-    values = dict(os.environ)
-    for field in DeploymentSettings.variables():
-        if environment_name(field) not in values:
-            value = Variable.get(variable_name(field), default=None)
-            if value is not None:
-                values[variable_name(field)] = value
-    return DeploymentSettings.from_mapping(values)
 
 
 @dataclass(frozen=True)
@@ -167,6 +155,13 @@ class Deployment:
         from watchkeeper.aws.action_store import ActionStore
 
         return ActionStore(*self._place)
+
+    @cached_property
+    def inbox(self) -> "EventInbox":
+        """The operational events that no DAG has worked off yet."""
+        from watchkeeper.aws.event_inbox import EventInbox
+
+        return EventInbox(*self._place)
 
     @cached_property
     def probes(self) -> "ProbeStore":
