@@ -166,9 +166,9 @@ class Deployment:
         """Return the way to the account and region that hold an endpoint and its capture."""
         ours = self.access
         region = spec.region_name or ours.region_name
-        if (spec.aws_conn_id, region) == (ours.aws_conn_id, ours.region_name):
+        if (spec.aws_conn_id, region, spec.role_arn) == (ours.aws_conn_id, ours.region_name, ours.role_arn):
             return ours
-        return AwsAccess(spec.aws_conn_id, region, ours.verify, ours.botocore_config)
+        return AwsAccess(spec.aws_conn_id, region, ours.verify, ours.botocore_config, spec.role_arn)
 
     @property
     def _place(self) -> tuple[str, str, Any]:
