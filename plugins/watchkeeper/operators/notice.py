@@ -12,23 +12,11 @@ from watchkeeper.errors import StoreError
 from watchkeeper.operators.message_text import RunOrigin, link_lines, plain_subject, runbook_address
 from watchkeeper.registry.alert_spec import AlertSeverity
 from watchkeeper.registry.capture_window import moment_text
+from watchkeeper.registry.routing_spec import NoticeKind
 
 if TYPE_CHECKING:
     from watchkeeper.operators.monitor_base import Deployment
 
-NoticeKind = Literal[
-    "alert",
-    "correction",
-    "withdrawal",
-    "recovery",
-    "retraining",
-    "action",
-    "approval_wanted",
-    "event",
-    "reminder",
-    "cost",
-    "plan",
-]
 NoticeStatus = Literal["sent", "told before", "quiet", "silenced", "no route", "failed"]
 
 
