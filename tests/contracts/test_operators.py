@@ -40,6 +40,7 @@ ARGUMENTS = {
     "DueEndpointsOperator": {"period": "hourly"},
     "DueLabelsOperator": {},
     "EnableDataCaptureOperator": {"endpoint": "flights"},
+    "HeartbeatOperator": {"dag_name": "d"},
     "MergeGroundTruthOperator": {"endpoints": ["flights"]},
     "ModelChangeOperator": {"endpoint": "flights"},
     "MonitorOperator": {},

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from watchkeeper.aws.alert_record import METRICS_PART, AlertClaim, ClaimedElsewhereError
+from watchkeeper.aws.alert_record import METRICS_PART, AlertClaim
+from watchkeeper.aws.claim_record import Claim, ClaimedElsewhereError
 from watchkeeper.aws.cloudwatch_hook import CloudWatchHook, MetricReport
 from watchkeeper.aws.monitor_metrics import (
     FEATURE_NAMESPACES,
@@ -159,7 +160,7 @@ def put_monitor_metrics(
     for result, claim in zip(young, taken, strict=True):
         if isinstance(claim, ClaimedElsewhereError):
             warn(f"The metrics of {result.endpoint}, {result.window} are left to another run: {claim}")
-        if not isinstance(claim, AlertClaim):
+        if not isinstance(claim, Claim):
             continue
         claims.append(claim)
         root = deployment.settings.metrics_namespace
