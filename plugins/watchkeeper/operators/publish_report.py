@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, AssetAlias, conf
 
 from watchkeeper.operators.due_endpoints import find_due_work
+from watchkeeper.operators.heartbeat import heartbeat_faults
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator, failing_at_once
 from watchkeeper.operators.ripe_windows import find_ripe_work, read_label_scope
 from watchkeeper.operators.run_window import DueWork, RunScope, read_scope
@@ -96,6 +97,8 @@ class PublishReportOperator(MonitorOperator):
         self._record(deployment, scope, results, summary)
         self._ring(context, results, acting)
         self._sweep(deployment, scope, summary)
+        # Last: it says that the run came to its end.
+        summary.faults += heartbeat_faults(deployment, scope.dag_id or self.dag_id, self.log.warning)
         for result in results:
             self.log.info(
                 "%s/%s %s: %s, %s", result.endpoint, result.variant, result.window, result.verdict, result.reason
@@ -205,20 +208,10 @@ class PublishReportOperator(MonitorOperator):
     def _put_metrics(
         self, deployment: Deployment, scope: RunScope, results: list["WindowResult"], summary: RunSummary
     ) -> None:
-        from watchkeeper.aws.cloudwatch_hook import CloudWatchHook
-        from watchkeeper.aws.monitor_metrics import heartbeat_point, run_namespace
         from watchkeeper.operators.put_metrics import put_monitor_metrics
 
         try:
             report = put_monitor_metrics(deployment, results, self.log.warning, scope.run_id)
-            hook = deployment.access.open(CloudWatchHook)
-            beat = hook.put_metric_data(
-                run_namespace(deployment.settings.metrics_namespace),
-                [heartbeat_point(scope.dag_id or self.dag_id, datetime.now(UTC))],
-            )
-            report = report.plus(beat)
-            if beat.failure is not None:
-                raise beat.failure
         except Exception as error:
             # Metrics are not what alerts wait for; the last task fails the run for this.
             self.log.exception("Metrics could not be written")

@@ -134,6 +134,11 @@ class EndpointSpec(SpecModel):
             return {**value, "registry_id": name}
         return value
 
+    @property
+    def account_id(self) -> str | None:
+        """The account of the role that reaches it; ``None`` where the connection alone says which."""
+        return None if self.role_arn is None else self.role_arn.split(":")[4]
+
     def capture_prefix(self, variant: str) -> str:
         """Return the S3 URI, with its last slash, under which a variant's capture lies by yyyy/mm/dd/hh."""
         return f"{self.capture.s3_uri}/{self.endpoint_name}/{variant}/"
@@ -192,6 +197,22 @@ class EndpointSpec(SpecModel):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _remedies_can_be_applied(self) -> "EndpointSpec":
+        if self.remediation is None:
+            return self
+        faults = []
+        retrains = [rule.name for rule in self.remediation.rules if "retrain" in rule.do]
+        if retrains and self.retraining is None:
+            faults.append(f"rule {retrains[0]!r} does retrain; add the section retraining, which says how")
+        packaged = self.remediation.roll_back.to == "previous_package"
+        if packaged and self.retraining is None:
+            faults.append("roll_back.to previous_package needs retraining.model_package_group")
+        if faults:
+            message = f"remediation: {'; '.join(faults)}"
+            raise ValueError(message)
+        return self
+
     @property
     def labels(self) -> GroundTruthSpec:
         """Where the labels lie; only of an endpoint that has some (``Registry.labelled``)."""
@@ -238,6 +259,8 @@ class EndpointSpec(SpecModel):
             ),
             "rules": self.monitors.model_dump(mode="json", exclude=_NOT_JUDGING).get(monitor),
         }
+        if self.account_id is not None:
+            judging["account_id"] = self.account_id
         if monitor == "bias":
             # What it does not say itself, it takes from there.
             judging["answers"] = None if self.monitors.model_quality is None else self.model_quality.attributes()
