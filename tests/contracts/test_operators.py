@@ -41,6 +41,7 @@ ARGUMENTS = {
     "DueLabelsOperator": {},
     "EnableDataCaptureOperator": {"endpoint": "flights"},
     "HeartbeatOperator": {"dag_name": "d"},
+    "ExportMetricsOperator": {"endpoint": "e", "window_start": "s", "window_end": "t"},
     "MergeGroundTruthOperator": {"endpoints": ["flights"]},
     "ModelChangeOperator": {"endpoint": "flights"},
     "MonitorOperator": {},
