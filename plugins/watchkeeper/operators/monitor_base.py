@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from watchkeeper.aws.merged_store import MergedStore
     from watchkeeper.aws.notice_record import NoticeRecords
     from watchkeeper.aws.notice_thread import NoticeThreads
+    from watchkeeper.aws.plan_store import PlanStore
     from watchkeeper.aws.probe_store import ProbeStore
     from watchkeeper.aws.report_store import ReportStore
     from watchkeeper.aws.silence_store import SilenceStore
@@ -187,6 +188,13 @@ class Deployment:
         from watchkeeper.aws.event_inbox import EventInbox
 
         return EventInbox(*self._place)
+
+    @cached_property
+    def plans(self) -> "PlanStore":
+        """The plans of what AWS shall hold."""
+        from watchkeeper.aws.plan_store import PlanStore
+
+        return PlanStore(*self._place)
 
     @cached_property
     def probes(self) -> "ProbeStore":
