@@ -34,6 +34,7 @@ ARGUMENTS = {
     "PublishMergesOperator": {},
     "PublishReportOperator": {"period": "daily"},
     "PutMonitorMetricsOperator": {"endpoint": "e", "window_start": "s", "window_end": "t"},
+    "RecordJobOperator": {"job_name": "flights-train"},
     "RenewBaselinesOperator": {"endpoint": "flights", "attempt_id": "a"},
     "ReportAttemptsOperator": {},
     "RipeWindowsOperator": {"monitors": ["model_quality"]},

@@ -141,7 +141,7 @@ class Ledger:
         keys = [key for key, window in self._files(monitor, start, end) if period is None or window.period == period]
         with ThreadPoolExecutor(_READERS) as readers:
             bodies = [stored.body for stored in readers.map(self.objects.read, keys) if stored is not None]
-        frames = [_conformed(pl.read_parquet(io.BytesIO(body)), schema) for body in bodies]
+        frames = [conformed(pl.read_parquet(io.BytesIO(body)), schema) for body in bodies]
         rows = pl.concat(frames) if frames else pl.DataFrame(schema=schema)
         rows = rows.with_columns(pl.lit(monitor).alias("monitor")).select("monitor", *schema)
         if endpoints is not None:
@@ -228,7 +228,7 @@ def _row(result: WindowResult, uri: str, window: Window, run: RunFacts) -> dict[
     }
 
 
-def _conformed(frame: "pl.DataFrame", schema: dict[str, Any]) -> "pl.DataFrame":
+def conformed(frame: "pl.DataFrame", schema: dict[str, Any]) -> "pl.DataFrame":
     """Return the frame with this version's columns: older files lack some, newer ones have more."""
     import polars as pl
 
