@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from watchkeeper.aws.explanation_store import ExplanationStore
     from watchkeeper.aws.key_index_store import KeyIndexStore
     from watchkeeper.aws.ledger import Ledger
+    from watchkeeper.aws.log_report_store import LogReportStore
     from watchkeeper.aws.merged_store import MergedStore
     from watchkeeper.aws.notice_record import NoticeRecords
     from watchkeeper.aws.probe_store import ProbeStore
@@ -93,6 +94,13 @@ class Deployment:
         from watchkeeper.aws.report_store import ReportStore
 
         return ReportStore(*self._place)
+
+    @cached_property
+    def log_reports(self) -> "LogReportStore":
+        """What was found in endpoints' logs."""
+        from watchkeeper.aws.log_report_store import LogReportStore
+
+        return LogReportStore(*self._place)
 
     @cached_property
     def baselines(self) -> "BaselineStore":
@@ -182,9 +190,9 @@ class Deployment:
         """Return the way to the account and region that hold an endpoint and its capture."""
         ours = self.access
         region = spec.region_name or ours.region_name
-        if (spec.aws_conn_id, region) == (ours.aws_conn_id, ours.region_name):
+        if (spec.aws_conn_id, region, spec.role_arn) == (ours.aws_conn_id, ours.region_name, ours.role_arn):
             return ours
-        return AwsAccess(spec.aws_conn_id, region, ours.verify, ours.botocore_config)
+        return AwsAccess(spec.aws_conn_id, region, ours.verify, ours.botocore_config, spec.role_arn)
 
     @property
     def _place(self) -> tuple[str, str, Any]:
