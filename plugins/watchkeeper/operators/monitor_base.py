@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from watchkeeper.aws.notice_record import NoticeRecords
     from watchkeeper.aws.probe_store import ProbeStore
     from watchkeeper.aws.report_store import ReportStore
+    from watchkeeper.registry.cost_control import CostControl
     from watchkeeper.registry.deployment_settings import DeploymentSettings
     from watchkeeper.registry.endpoint_spec import EndpointSpec
     from watchkeeper.registry.fleet_spec import FleetSpec
@@ -76,10 +77,18 @@ class Deployment:
 
     @cached_property
     def registry(self) -> "Registry":
-        """The endpoint files, read once."""
+        """The endpoint files, read once, each as its cost ceiling leaves it: every task sees the same."""
+        return self.cost.registry
+
+    @cached_property
+    def cost(self) -> "CostControl":
+        """What ceilings of cost have taken away from the endpoint files, and whose infrastructure is refused."""
+        from watchkeeper.registry.cost_control import cost_basis, under_ceilings
         from watchkeeper.registry.registry_files import load_registry
 
-        return load_registry(self.settings.endpoints_folder())
+        settings = self.settings
+        declared = load_registry(settings.endpoints_folder())
+        return under_ceilings(declared, lambda: cost_basis(settings.include_folder(), settings.region_name))
 
     @cached_property
     def fleet(self) -> "FleetSpec":

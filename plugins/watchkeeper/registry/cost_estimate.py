@@ -1,7 +1,7 @@
 """What a month costs: counts of what is made and done, priced line by line. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ class CostDrivers:
         hours = dict(self.instance_hours)
         for name, value in other.instance_hours.items():
             hours[name] = hours.get(name, 0.0) + value
-        counts: dict[str, Any] = {name: getattr(self, name) + getattr(other, name) for name in COUNTED}
-        return CostDrivers(**counts, instance_hours=hours)
+        counts = {name: getattr(self, name) + getattr(other, name) for name in COUNTED}
+        return replace(counted_drivers(counts), instance_hours=hours)
 
 
 COUNTED = tuple(each.name for each in fields(CostDrivers) if each.name != "instance_hours")
@@ -74,6 +74,12 @@ class CostEstimate:
     def usd(self) -> float:
         """The sum of all lines."""
         return sum(line.usd for line in self.lines)
+
+
+def counted_drivers(counts: Mapping[str, float]) -> CostDrivers:
+    """Return drivers of plain counts by their names; TypeError for a name that is none."""
+    given: dict[str, Any] = dict(counts)
+    return CostDrivers(**given)
 
 
 def total_drivers(drivers: Iterable[CostDrivers]) -> CostDrivers:
