@@ -1,4 +1,8 @@
-"""Which page of ``include/runbooks`` explains a finding or a verdict."""
+"""Which page of ``include/runbooks`` explains a finding, a verdict or an event."""
+
+from collections.abc import Mapping
+
+from watchkeeper.registry.event_kind import EventKind
 
 FINDING_RUNBOOKS = (
     "data_type_check",
@@ -18,6 +22,30 @@ FINDING_RUNBOOKS = (
 VERDICT_RUNBOOKS = ("capture_gap", "no_traffic", "too_few", "labels_pending", "failed")
 """The verdicts that are explained by themselves. ``violated`` is explained by its worst finding."""
 
+EVENT_RUNBOOKS: Mapping[EventKind, str] = {
+    "code_pipeline": "event_code_pipeline.md",
+    "code_pipeline_stage": "event_code_pipeline.md",
+    "code_pipeline_action": "event_code_pipeline.md",
+    "code_build": "event_code_build.md",
+    "state_machine": "event_state_machine.md",
+    "training_job": "event_training_job.md",
+    "tuning_job": "event_tuning_job.md",
+    "processing_job": "event_processing_job.md",
+    "transform_job": "event_transform_job.md",
+    "labeling_job": "event_labeling_job.md",
+    "pipeline": "event_pipeline.md",
+    "pipeline_step": "event_pipeline.md",
+    "endpoint": "event_endpoint.md",
+    "endpoint_config": "event_api_call.md",
+    "model": "event_api_call.md",
+    "model_package": "event_model_package.md",
+    "api_call": "event_api_call.md",
+    "other": "event_other.md",
+}
+"""The page of each kind of platform event."""
+LATE_RUNBOOK = "run_late.md"
+STUCK_RUNBOOK = "run_stuck.md"
+
 INDEX_PAGE = "README.md"
 
 
@@ -26,6 +54,11 @@ def runbook_name(check_or_verdict: str) -> str:
     if check_or_verdict in FINDING_RUNBOOKS or check_or_verdict in VERDICT_RUNBOOKS:
         return f"{check_or_verdict}.md"
     return INDEX_PAGE
+
+
+def event_runbook(kind: EventKind) -> str:
+    """Return the file name of the page for a kind of platform event."""
+    return EVENT_RUNBOOKS[kind]
 
 
 def runbook_link(runbooks_url: str, check_or_verdict: str) -> str:
