@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from watchkeeper.aws.ledger import RunFacts
     from watchkeeper.operators.message_text import RunOrigin
     from watchkeeper.operators.monitor_base import Deployment
+    from watchkeeper.registry.event_kind import JobType
     from watchkeeper.registry.price_table import PriceTable
 
 #: How far back an end may have been overtaken by a newer state.
@@ -137,8 +138,6 @@ class EventWorker:
         return newest_states([*known, *(RunState.of(event) for event in events if event.run)])
 
     def _work_off_one(self, event: PlatformEvent, decision: EventDecision, work: EventWork) -> None:
-        if event.kind in JOB_TYPES and event.has_ended and event.problem is None:
-            work.faults += self._record_job(event)
         told = True
         if decision.notify:
             outcome = send_notice(
@@ -151,7 +150,10 @@ class EventWorker:
         if decision.problem is not None:
             self._tell_start_fault(event, decision, decision.problem)
             work.faults.append(f"event {event.event_id} ({event.label}): {decision.problem}")
-        if self._start(event, decision, work) and told:
+        acted = self._start(event, decision, work)
+        # Figures come last: people are not to wait for them.
+        recorded = self._record_job(event, work)
+        if told and acted and recorded:
             start = decision.start if decision.start is not None and decision.start.target == "dag" else None
             work.done[event.event_id] = {
                 "archive": decision.archive,
@@ -184,27 +186,36 @@ class EventWorker:
             self.deployment, start_fault_notice(event, decision, why), self.origin, now=self.now, warn=self.warn
         )
 
-    def _record_job(self, event: PlatformEvent) -> list[str]:
-        """Record what the job came to; return what went wrong. What AWS will not tell later either holds up nothing."""
+    def _record_job(self, event: PlatformEvent, work: EventWork) -> bool:
+        """Record what a job that ended came to; ``False`` where the next run has to try again.
+
+        What AWS will not tell later either, or has not told for hours, holds up nothing.
+        """
+        if event.kind not in JOB_TYPES or not event.has_ended or event.problem is not None:
+            return True
+        try:
+            work.faults += self._figures(event, event.kind)
+        except (JobError, PermissionMissingError) as error:
+            work.faults.append(f"figures of {event.label}: {error}")
+        except Exception as error:  # noqa: BLE001 - told, and tried again while the event is young
+            why = " ".join(str(error).split()) or type(error).__name__
+            work.faults.append(f"figures of {event.label}: {why}")
+            return self.now - event.at > timedelta(hours=self.rules.act_within_hours)
+        return True
+
+    def _figures(self, event: PlatformEvent, job_type: "JobType") -> list[str]:
         from watchkeeper.aws.job_facts import with_cost
         from watchkeeper.aws.job_hook import JobHook
         from watchkeeper.operators.job_recorder import record_ended_job
 
-        if event.kind not in JOB_TYPES:
-            return []
-        name = event.run if event.kind == "pipeline" else event.name
-        try:
-            facts = self._access(event).open(JobHook).facts(event.kind, name)
-        except (JobError, PermissionMissingError) as error:
-            return [f"figures of {event.label}: {error}"]
+        name = event.run if job_type == "pipeline" else event.name
+        facts = access_to(self.deployment, event.endpoint, event.region).open(JobHook).facts(job_type, name)
         if not facts.has_ended or facts.ended_at is None:
             # The event is ahead of what the API answers: for a moment they differ.
-            return [f"figures of {event.label}: SageMaker still says {facts.status}"]
+            message = f"SageMaker still says {facts.status}"
+            raise RuntimeError(message)
         facts = with_cost(facts, self._known_prices(), event.region or self.deployment.access.resolved_region())
         return record_ended_job(self.deployment, facts, self.run, endpoint=event.endpoint, now=self.now, warn=self.warn)
-
-    def _access(self, event: PlatformEvent) -> "AwsAccess":
-        return access_to(self.deployment, event.endpoint, event.region)
 
     def _known_prices(self) -> "PriceTable | None":
         from watchkeeper.operators.job_recorder import read_prices
