@@ -51,15 +51,19 @@ ARGUMENTS = {
     "PublishMergesOperator": {},
     "PublishReportOperator": {"period": "daily"},
     "PutMonitorMetricsOperator": {"endpoint": "e", "window_start": "s", "window_end": "t"},
+    "RecordJobOperator": {"job_name": "flights-train"},
     "RenewBaselinesOperator": {"endpoint": "flights", "attempt_id": "a"},
     "ReportAttemptsOperator": {},
+    "ReportEventsOperator": {},
     "RipeWindowsOperator": {"monitors": ["model_quality"]},
     "RollBackModelOperator": {"endpoint": "flights"},
     "RunRetrainingPipelineOperator": {"endpoint": "flights", "attempt_id": "a"},
     "ScanEndpointLogsOperator": {},
     "ServiceOperator": {},
+    "StartDagOperator": {"trigger_dag_id": "retrain"},
     "VerifyRunOperator": {},
     "WaitForCaptureSensor": {},
+    "WorkOffEventsOperator": {},
 }
 
 
