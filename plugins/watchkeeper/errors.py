@@ -13,6 +13,7 @@
     ├── BaselineMissingError     no baseline yet
     ├── StoreError               the report store or the ledger
     ├── PermissionMissingError   AWS refused; names action and resource
+    ├── ServiceAnswerError       AWS took a call and did not do all of it
     ├── EndpointStateError       an endpoint is not, or did not become, what was asked for
     ├── ModelAnswerError         a model that is asked answers with errors, or not one number a row
     ├── PipelineError            a pipeline, its execution or a model package is not what was asked for
@@ -88,6 +89,10 @@ class StoreError(_DetailedError):
 
 class PermissionMissingError(_DetailedError, PermissionError):
     """AWS refused a call; the message names the action and the resource."""
+
+
+class ServiceAnswerError(_DetailedError):
+    """AWS took a call and did not do what was asked, or only a part of it: a failed query, a target not set."""
 
 
 class EndpointStateError(_DetailedError):

@@ -7,10 +7,10 @@ from tests.aws.result_samples import HOUR, finding, result
 from watchkeeper.aws.alert_record import (
     METRICS_PART,
     AlertRecords,
-    ClaimedElsewhereError,
     alert_id,
     findings_fingerprint,
 )
+from watchkeeper.aws.claim_record import ClaimedElsewhereError
 from watchkeeper.registry.capture_window import Window
 
 NOW = datetime(2026, 11, 20, 6, 12, tzinfo=UTC)

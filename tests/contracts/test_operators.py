@@ -24,6 +24,7 @@ ARGUMENTS = {
     "DueLabelsOperator": {},
     "DueEndpointsOperator": {"period": "hourly"},
     "EnableDataCaptureOperator": {"endpoint": "flights"},
+    "HeartbeatOperator": {"dag_name": "d"},
     "MergeGroundTruthOperator": {"endpoints": ["flights"]},
     "ModelChangeOperator": {"endpoint": "flights"},
     "MonitorOperator": {},

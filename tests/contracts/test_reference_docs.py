@@ -7,6 +7,7 @@ import pytest
 
 from watchkeeper.registry.__main__ import main
 from watchkeeper.registry.deployment_settings import DeploymentSettings
+from watchkeeper.registry.fleet_spec import FleetSpec
 from watchkeeper.registry.registry_reference import ReferenceField, reference_fields, reference_files, write_reference
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +19,10 @@ def test_the_generated_reference_is_up_to_date(name: str) -> None:
     assert found == reference_files()[name], "run: python -m watchkeeper.registry reference"
 
 
-@pytest.mark.parametrize("field", reference_fields(), ids=lambda field: field.path)
+FIELDS = (*reference_fields(), *reference_fields(FleetSpec))
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.path)
 def test_every_field_says_what_it_means(field: ReferenceField) -> None:
     assert field.meaning.endswith(".")
     assert field.example or "section" in field.type_name, "give an example"
@@ -32,7 +36,7 @@ def test_every_setting_says_what_it_means(name: str) -> None:
 
 
 def test_runbooks_and_examples_name_only_fields_that_exist() -> None:
-    known = {row.path for row in reference_fields()}
+    known = {row.path for row in FIELDS}
     sections = {path.split(".")[0] for path in known if "." in path}
     named = re.compile(rf"`((?:{'|'.join(sorted(sections))})\.[a-z_.<>]+)(?::[^`]*)?`")
     pages = [*(ROOT / "include" / "runbooks").glob("*.md"), *(ROOT / "docs").glob("*.md")]

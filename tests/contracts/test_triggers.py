@@ -20,6 +20,15 @@ ARGUMENTS = {
         "verify": False,
         "botocore_config": {"read_timeout": 5},
     },
+    "InboxTrigger": {
+        "queue_url": "https://sqs.us-east-1.amazonaws.com/123456789012/watchkeeper-alarms",
+        "waiter_delay": 7,
+        "wait_time_seconds": 9,
+        "aws_conn_id": "mine",
+        "region_name": "eu-west-1",
+        "verify": False,
+        "botocore_config": {"read_timeout": 5},
+    },
     "PipelineEndedTrigger": {
         "execution_arn": "arn:aws:sagemaker:us-east-1:123456789012:pipeline/p/execution/e",
         "cancel_on_kill": False,

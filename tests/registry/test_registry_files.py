@@ -155,7 +155,8 @@ def test_every_fault_of_every_file_is_told_at_once(folder: Path) -> None:
         "churn.yaml: tags.tier: got 1; put it in quotes",
         "churn.yaml: variants: got 'AllTraffic'; use a list, such as [first, second]",
         "churn.yaml: zzz: unknown field; known are endpoint_name, owner, description, region_name, aws_conn_id, "
-        "variants, model_version, capture, ground_truth, grace_minutes, monitors, alerts, baseline, retraining, tags",
+        "role_arn, variants, model_version, capture, ground_truth, grace_minutes, monitors, alerts, baseline, "
+        "retraining, infrastructure, remediation, cost, tags",
         "empty.yaml: the file is empty; write at least owner and capture.s3_uri, or remove it",
     }
 

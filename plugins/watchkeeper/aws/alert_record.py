@@ -1,41 +1,31 @@
 """The record of each alert: claimed before it is published, marked sent after. Guards metric points too."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from watchkeeper.aws.claim_record import Claim, ClaimRecord, Delivery, give_back, take_claim
 from watchkeeper.aws.object_store import ObjectStore
-from watchkeeper.errors import StoreError
-from watchkeeper.registry.capture_window import Window, moment_text, parse_moment
+from watchkeeper.registry.capture_window import Window, moment_text
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from watchkeeper.aws.window_result import WindowResult
 
-#: A claim that is not marked sent by then belongs to a run that died: another may send.
-CLAIM_LIFETIME = timedelta(minutes=10)
 ALERT_PART = ""
 METRICS_PART = ".metrics"
 
 
-class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of an alert. ``status`` is claimed, sent or quiet; ``quiet_since`` names the alert it repeats.
-
-    ``claimed_by`` is the run that claimed it: its own retry need not wait until the claim has expired.
-    """
+class AlertRecord(ClaimRecord, frozen=True, kw_only=True):
+    """What became of an alert. ``status`` is claimed, sent or quiet; ``quiet_since`` names the alert it repeats."""
 
     alert_id: str
-    status: str
     kind: str
     fingerprint: str
-    claimed_at: str
-    claimed_by: str = ""
-    sent_at: str | None = None
     message_id: str | None = None
     topic_arn: str | None = None
     quiet_since: str | None = None
@@ -50,25 +40,12 @@ class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it told of something wrong, which good news may then take back."""
         return self.kind in {"alert", "correction"}
 
-    def is_live_claim(self, now: datetime) -> bool:
-        """Whether another run is just about to publish it, as far as one can know."""
-        return self.status == "claimed" and now - parse_moment(self.claimed_at) < CLAIM_LIFETIME
-
 
 # Made once, at import: msgspec works a type out when it is first decoded, and two threads that do so at once can hang.
 _RECORDS = msgspec.json.Decoder(AlertRecord)
 
 
-@dataclass(frozen=True)
-class AlertClaim:
-    """The right to publish: handed out once per record, again only to the same run or after it has expired unsent."""
-
-    key: str
-    record: AlertRecord
-
-
-class ClaimedElsewhereError(StoreError):
-    """Another run holds the claim and may be about to publish: whether it did is known when the claim expires."""
+AlertClaim = Claim[AlertRecord]
 
 
 def alert_id(result: "WindowResult") -> str:
@@ -108,8 +85,7 @@ class AlertRecords:
     ) -> AlertClaim | None:
         """Return the right to publish, or ``None`` if it was sent or is quiet already.
 
-        ClaimedElsewhereError when another run holds a live claim: the caller tries again later. A run takes its own
-        claim over at once: what it left behind is a try of its own that died.
+        ClaimedElsewhereError when another run holds a live claim: the caller tries again later.
         """
         key = self.key(result, part)
         record = AlertRecord(
@@ -120,31 +96,25 @@ class AlertRecords:
             claimed_at=moment_text(now),
             claimed_by=run_id,
         )
-        body = msgspec.json.encode(record)
-        if self.objects.write(key, body, only_if_absent=True):
-            return AlertClaim(key, record)
-        stored = self.objects.read(key)
-        there = None if stored is None else _RECORDS.decode(stored.body)
-        if there is not None and there.told:
-            return None
-        if stored is not None and there is not None:
-            own = bool(run_id) and there.claimed_by == run_id
-            free = own or not there.is_live_claim(now)
-            if free and self.objects.write(key, body, only_if_etag=stored.etag):
-                return AlertClaim(key, record)
-        raise ClaimedElsewhereError(
-            self.objects.uri(key),
-            f"run {there.claimed_by or 'unknown' if there else 'unknown'} has claimed it and not published it yet",
-            f"It is taken over {CLAIM_LIFETIME.total_seconds() / 60:.0f} minutes after its claim, by a retry or the "
-            "next run",
-        )
+        return take_claim(self.objects, key, record, _RECORDS, now)
 
     def mark_sent(
-        self, claim: AlertClaim, *, now: datetime, message_id: str | None = None, topic_arn: str | None = None
+        self,
+        claim: AlertClaim,
+        *,
+        now: datetime,
+        message_id: str | None = None,
+        topic_arn: str | None = None,
+        deliveries: tuple[Delivery, ...] = (),
     ) -> AlertRecord:
         """Record that the claimed alert was published."""
         sent = msgspec.structs.replace(
-            claim.record, status="sent", sent_at=moment_text(now), message_id=message_id, topic_arn=topic_arn
+            claim.record,
+            status="sent",
+            sent_at=moment_text(now),
+            message_id=message_id,
+            topic_arn=topic_arn,
+            deliveries=deliveries,
         )
         self.objects.write(claim.key, msgspec.json.encode(sent))
         return sent
@@ -155,9 +125,9 @@ class AlertRecords:
         self.objects.write(claim.key, msgspec.json.encode(quiet))
         return quiet
 
-    def release(self, claim: AlertClaim) -> None:
+    def release(self, claim: AlertClaim, deliveries: tuple[Delivery, ...] = ()) -> None:
         """Give a claim back after publishing failed for certain, so that a retry need not wait for its end."""
-        self.objects.delete(claim.key)
+        give_back(self.objects, claim, deliveries)
 
     def of_window(self, result: "WindowResult", window: Window | None = None) -> tuple[AlertRecord, ...]:
         """Return the alert records of a window, of all its revisions, oldest claim first."""

@@ -1,16 +1,19 @@
-"""CloudWatch through the amazon provider: metrics written in batches, and an endpoint's invocations read."""
+"""CloudWatch through the amazon provider: metrics written in batches and read, dashboards, and alarms."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import batched
 from typing import TYPE_CHECKING, Any, cast
 
+from watchkeeper.aws.alarm_hook import NAMES_A_CALL, AlarmHook
 from watchkeeper.aws.metric_batch import metric_batches
-from watchkeeper.aws.service_failure import error_code, iam_action, is_refused, permission_named
-from watchkeeper.aws.service_hook import ServiceHook
+from watchkeeper.aws.metric_query import MetricSeries, SeriesGathering, query_batches
+from watchkeeper.aws.service_failure import error_code, iam_action, is_missing, is_refused, permission_named
 from watchkeeper.registry.capture_window import HOUR
 
 if TYPE_CHECKING:
-    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_cloudwatch.type_defs import MetricDatumTypeDef
 
     from watchkeeper.registry.capture_window import Window
@@ -40,8 +43,8 @@ class MetricReport:
         )
 
 
-class CloudWatchHook(ServiceHook):
-    """Interact with Amazon CloudWatch metrics.
+class CloudWatchHook(AlarmHook):
+    """Interact with Amazon CloudWatch metrics, dashboards and alarms.
 
     Provide a thin wrapper around :external+boto3:py:class:`boto3.client("cloudwatch") <CloudWatch.Client>`;
     throttled calls are retried with backoff.
@@ -49,15 +52,6 @@ class CloudWatchHook(ServiceHook):
     Additional arguments (such as ``aws_conn_id``) may be specified and are passed down to the underlying
     AwsBaseHook.
     """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs["client_type"] = "cloudwatch"
-        super().__init__(*args, **kwargs)
-
-    @property
-    def client(self) -> "CloudWatchClient":
-        """The boto3 client."""
-        return cast("CloudWatchClient", self.conn)
 
     def put_metric_data(self, namespace: str, metric_data: Sequence[dict[str, Any]]) -> MetricReport:
         """Write any number of metric points and report what came of them.
@@ -120,3 +114,100 @@ class CloudWatchHook(ServiceHook):
             )
         points = [point["Sum"] for point in answer.get("Datapoints", [])]
         return float(sum(points)) if points else None
+
+    def metric_data(
+        self, queries: Sequence[Mapping[str, Any]], start: datetime, end: datetime
+    ) -> dict[str, MetricSeries]:
+        """Return the series of any number of queries by their ids; ServiceAnswerError if one could not be answered.
+
+        Queries go out 500 a call, an expression together with those that it names. A query that returns several series
+        (SEARCH) has each under ``{id}/{label}``. A metric without points is an empty series.
+
+        :param queries: metrics and expressions, as GetMetricData takes them.
+        :param start: the first moment; whole hours and minutes answer fastest.
+        :param end: the moment before which the last period begins.
+        """
+        gathering = SeriesGathering()
+        for batch in query_batches(queries):
+            with permission_named("cloudwatch", f"metrics of {batch[0]['Id']} and {len(batch) - 1} other queries"):
+                pages: Any = self.client.get_paginator("get_metric_data").paginate(
+                    MetricDataQueries=cast("Any", batch), StartTime=start, EndTime=end, ScanBy="TimestampAscending"
+                )
+                for page in pages:
+                    gathering.add(page)
+        return gathering.series()
+
+    def list_metrics(
+        self, namespace: str, metric_name: str | None = None, dimensions: Mapping[str, str] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield metrics that had a point in the last two weeks: ``Namespace``, ``MetricName``, ``Dimensions``.
+
+        :param namespace: the metrics' namespace.
+        :param metric_name: the metric's name; ``None`` for all.
+        :param dimensions: values that a metric must have, by the dimension's name.
+        """
+        wanted: dict[str, Any] = {"Namespace": namespace}
+        if metric_name is not None:
+            wanted["MetricName"] = metric_name
+        if dimensions:
+            wanted["Dimensions"] = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+        with permission_named("cloudwatch", f"metrics of {namespace}"):
+            pages: Any = self.client.get_paginator("list_metrics").paginate(**wanted)
+            for page in pages:
+                yield from page.get("Metrics", ())
+
+    def put_dashboard(
+        self, name: str, body: Mapping[str, Any], tags: Sequence[Mapping[str, str]] = ()
+    ) -> tuple[str, ...]:
+        """Create or replace a dashboard; return what CloudWatch found odd about it, a sentence each.
+
+        :param name: the dashboard's name.
+        :param body: the dashboard, as the JSON of its body.
+        :param tags: tags of a dashboard that is created; of one that is there they are ignored.
+        """
+        more: Any = {"Tags": list(tags)} if tags else {}
+        with permission_named("cloudwatch", f"dashboard/{name}"):
+            text = json.dumps(body, sort_keys=True)
+            answer = self.client.put_dashboard(DashboardName=name, DashboardBody=text, **more)
+        messages = answer.get("DashboardValidationMessages", [])
+        return tuple(f"{message.get('DataPath', '/')}: {message.get('Message', '')}" for message in messages)
+
+    def dashboards(self, prefix: str = "") -> Iterator[str]:
+        """Yield the names of dashboards.
+
+        :param prefix: what they begin with.
+        """
+        with permission_named("cloudwatch", "dashboard/*"):
+            selection: Any = {"DashboardNamePrefix": prefix} if prefix else {}
+            for page in self.client.get_paginator("list_dashboards").paginate(**selection):
+                for entry in page.get("DashboardEntries", []):
+                    yield str(entry.get("DashboardName"))
+
+    def dashboard(self, name: str) -> dict[str, Any] | None:
+        """Return a dashboard's body; ``None`` if there is no such dashboard.
+
+        :param name: the dashboard's name.
+        """
+        from botocore.exceptions import ClientError
+
+        with permission_named("cloudwatch", f"dashboard/{name}"):
+            try:
+                answer = self.client.get_dashboard(DashboardName=name)
+            except ClientError as error:
+                if is_missing(error):
+                    return None
+                raise
+        body: dict[str, Any] = json.loads(answer["DashboardBody"])
+        return body
+
+    def delete_dashboards(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Delete dashboards; return the names of those that there were.
+
+        :param names: the dashboards' names; any number.
+        """
+        wanted = set(names)
+        found = sorted(wanted & set(self.dashboards())) if wanted else []
+        for batch in batched(found, NAMES_A_CALL):
+            with permission_named("cloudwatch", f"dashboard/{batch[0]}"):
+                self.client.delete_dashboards(DashboardNames=list(batch))
+        return tuple(found)

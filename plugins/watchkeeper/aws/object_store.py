@@ -73,6 +73,8 @@ class ObjectStore:
             except ClientError as error:
                 if is_missing(error):
                     return None
+                if "NoSuchBucket" in str(error):
+                    raise self._no_bucket() from error
                 raise
 
     def write(

@@ -1,10 +1,8 @@
 """SageMaker endpoints through the amazon provider: what is in service, and since when."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from watchkeeper.aws.service_failure import error_code, permission_named
@@ -60,11 +58,6 @@ class EndpointHook(ServiceHook):
     def client(self) -> "SageMakerClient":
         """The boto3 client."""
         return cast("SageMakerClient", self.conn)
-
-    @property
-    def waiter_path(self) -> os.PathLike[str]:
-        """Our waiter definitions: the provider looks only in its own folder."""
-        return Path(__file__).parent / "waiters" / "sagemaker.json"
 
     def live_endpoint(self, endpoint_name: str) -> LiveEndpoint | None:
         """Return the endpoint's facts, or ``None`` if SageMaker knows no such endpoint.

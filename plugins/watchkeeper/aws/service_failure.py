@@ -10,7 +10,17 @@ from watchkeeper.errors import PermissionMissingError
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
-_MISSING = frozenset({"404", "NoSuchKey", "NotFound", "ResourceNotFound", "ResourceNotFoundException"})
+_MISSING = frozenset(
+    {
+        "404",
+        "DashboardNotFoundError",
+        "NoSuchKey",
+        "NotFound",
+        "ObjectNotFoundException",
+        "ResourceNotFound",
+        "ResourceNotFoundException",
+    }
+)
 _TAKEN = frozenset({"412", "PreconditionFailed", "409", "ConditionalRequestConflict"})
 _REFUSED = frozenset(
     {

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from airflow.providers.amazon.aws.triggers.base import AwsBaseWaiterTrigger
 from airflow.triggers.base import TriggerEvent
@@ -12,9 +12,17 @@ from watchkeeper.aws.service_hook import ServiceHook
 
 
 class ServiceTrigger(AwsBaseWaiterTrigger):
-    """Waits with a waiter of ``hook_class``, and fires not before ten seconds have passed."""
+    """Waits with a waiter of ``hook_class``, and fires not before ten seconds have passed.
+
+    :param role_arn: a role that is assumed with the connection's credentials; ``None`` for the connection's own.
+    """
 
     hook_class: ClassVar[type[ServiceHook]]
+
+    def __init__(self, *, serialized_fields: dict[str, Any], role_arn: str | None = None, **kwargs: Any) -> None:
+        role = {} if role_arn is None else {"role_arn": role_arn}
+        super().__init__(serialized_fields={**serialized_fields, **role}, **kwargs)
+        self.role_arn = role_arn
 
     def hook(self) -> ServiceHook:
         """Return the hook whose waiters hold ours."""
@@ -23,6 +31,7 @@ class ServiceTrigger(AwsBaseWaiterTrigger):
             region_name=self.region_name,
             verify=self.verify,
             config=self.botocore_config,
+            role_arn=self.role_arn,
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from watchkeeper.aws.monitor_metrics import summary_namespace
+from watchkeeper.operators.message_text import RunOrigin, console_base, link_lines, plain_subject, runbook_address
 from watchkeeper.registry.capture_window import Window
 from watchkeeper.registry.runbook_pages import runbook_name
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from watchkeeper.registry.endpoint_spec import EndpointSpec
 
 TOP_FINDINGS = 5
-#: SNS allows ASCII subjects of at most 100 characters.
-_SUBJECT_LIMIT = 100
 #: Verdicts that somebody has to be told of.
 ALERTING_VERDICTS = frozenset({"violated", "capture_gap", "failed"})
 
@@ -66,10 +65,13 @@ def compose_alert(result: "WindowResult", spec: "EndpointSpec", kind: str, links
     if violated and not recovered:
         lines += ["", f"Top findings ({min(len(violated), TOP_FINDINGS)} of {len(violated)}):"]
         lines += [f"  {_told(finding)}" for finding in violated[:TOP_FINDINGS]]
-    lines += ["", *_link_lines(links)]
+    lines += [
+        "",
+        *link_lines(runbook=links.runbook, metrics=links.console, airflow_run=links.airflow_run, report=links.report),
+    ]
     severity = "info" if recovered else spec.alerts.severity
     return AlertMessage(
-        subject=_subject(headline),
+        subject=plain_subject(headline),
         text="\n".join(lines) + "\n",
         attributes={
             "endpoint": result.endpoint,
@@ -104,20 +106,16 @@ def alert_links(
     *,
     region_name: str,
     report_uri: str,
-    airflow_url: str | None,
-    dag_id: str,
-    run_id: str,
+    origin: RunOrigin,
 ) -> AlertLinks:
     """Return where an alert leads: the runbook of its worst finding, metrics, run and report."""
-    base = (settings.airflow_url or airflow_url or "").rstrip("/")
-    run = f"{base}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}" if base and dag_id and run_id else None
-    console = settings.console_url or f"https://{region_name}.console.aws.amazon.com"
+    console = console_base(settings, region_name)
     namespace = quote(summary_namespace(settings.metrics_namespace, result.monitor), safe="")
     return AlertLinks(
         runbook=_runbook(result, spec, settings),
         console=f"{console}/cloudwatch/home?region={region_name}#metricsV2:namespace={namespace};"
         f"query={quote(result.endpoint_name, safe='')}",
-        airflow_run=run,
+        airflow_run=origin.link(settings),
         report=report_uri,
     )
 
@@ -132,10 +130,7 @@ def runbook_page(result: "WindowResult") -> str:
 
 
 def _runbook(result: "WindowResult", spec: "EndpointSpec", settings: "DeploymentSettings") -> str:
-    if spec.alerts.runbook_url:
-        return spec.alerts.runbook_url
-    page = runbook_page(result)
-    return f"{settings.runbooks_url}/{page}" if settings.runbooks_url else f"include/runbooks/{page}"
+    return spec.alerts.runbook_url or runbook_address(settings, runbook_page(result))
 
 
 def _told(finding: "FindingRecord") -> str:
@@ -149,21 +144,6 @@ def _worst_in_subject(result: "WindowResult") -> str:
     if result.verdict != "violated" or not result.worst_feature:
         return ""
     return f", {result.worst_feature} {result.worst_check}"
-
-
-def _link_lines(links: AlertLinks) -> list[str]:
-    named = (
-        ("Runbook", links.runbook),
-        ("Metrics", links.console),
-        ("Airflow run", links.airflow_run),
-        ("Report", links.report),
-    )
-    return [f"{name}: {link}" for name, link in named if link]
-
-
-def _subject(text: str) -> str:
-    plain = "".join(char if " " <= char <= "~" else "?" for char in text)
-    return plain if len(plain) <= _SUBJECT_LIMIT else f"{plain[: _SUBJECT_LIMIT - 3]}..."
 
 
 def _known(value: float | None) -> str:

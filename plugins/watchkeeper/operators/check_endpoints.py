@@ -7,6 +7,7 @@ the analysis alone.
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from watchkeeper.operators.bias_rules import bias_attributes
 from watchkeeper.operators.quality_rules import quality_attributes
 from watchkeeper.registry.deployment_settings import environment_name
 from watchkeeper.registry.include_folder import find_include
+from watchkeeper.registry.price_table import load_prices
 from watchkeeper.registry.registry_files import load_registry
 
 if TYPE_CHECKING:
@@ -48,6 +50,14 @@ def _rule_faults(spec: "EndpointSpec") -> Iterator[str]:
     yield from (f"{spec.registry_id}.yaml: {text}" for text in sorted(told))
 
 
+def price_warning(include: Path, today: date) -> str | None:
+    """Return why the price table is to be looked at: its age, or that it cannot be read. It refuses nothing."""
+    try:
+        return load_prices(include).staleness(today)
+    except RegistryError as error:
+        return f"{error}\nWithout it no cost is told, and no ceiling holds."
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Print every fault and return 1, or say that all is sound and return 0."""
     import os
@@ -58,6 +68,10 @@ def main(arguments: list[str] | None = None) -> int:
     configured = os.environ.get(environment_name("endpoints"), "").strip()
     folder = given or (Path(configured) if configured else find_include() / "endpoints")
     count, faults = endpoint_faults(folder)
+    # Of this deployment, not of any folder that is looked at.
+    warning = None if given else price_warning(find_include(), datetime.now(UTC).date())
+    if warning:
+        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
     if faults:
         print(RegistryError(str(folder), faults), file=sys.stderr)  # noqa: T201 - a command's answer
         return 1

@@ -170,11 +170,8 @@ class ExplainedModel:
             instance_type=declared.instance_type if declared else None,
             instance_count=declared.instance_count if declared else 1,
         )
-        ours = self._access
         # Another client for who interrupts this one: it may be holding its locks.
-        kill_client = AwsAccess(ours.aws_conn_id, ours.region_name, ours.verify, ours.botocore_config).client(
-            "sagemaker"
-        )
+        kill_client = self._access.anew().client("sagemaker")
         self._shadow = ShadowEndpoint(client, plan, self.tell, kill_client)
         self._refuse_if_closed()
         self._held.enter_context(self._shadow)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from watchkeeper.aws.alert_record import AlertClaim, AlertRecord, alert_id, findings_fingerprint
 from watchkeeper.aws.service_failure import permission_named
 from watchkeeper.operators.alert_message import ALERTING_VERDICTS, alert_links, compose_alert
+from watchkeeper.operators.message_text import RunOrigin
 from watchkeeper.registry.capture_window import Window
 
 if TYPE_CHECKING:
@@ -170,9 +171,7 @@ class AlertPublisher:
             self.deployment.settings,
             region_name=access.resolved_region(),
             report_uri=report_uri,
-            airflow_url=self.airflow_url,
-            dag_id=self.dag_id,
-            run_id=self.run_id,
+            origin=RunOrigin(self.dag_id, self.run_id, self.airflow_url),
         )
         message = compose_alert(result, spec, claim.record.kind, links)
         ordered = topic.endswith(".fifo")

@@ -1,16 +1,16 @@
 """What all operators share: how AWS is reached, and the deployment's settings, registry and stores."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, Variable
+from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from watchkeeper.aws.client_access import AwsAccess
+from watchkeeper.aws.settings_reader import read_settings
 from watchkeeper.errors import (
     BaselineMissingError,
     DatasetError,
@@ -28,12 +28,16 @@ if TYPE_CHECKING:
     from watchkeeper.aws.action_store import ActionStore
     from watchkeeper.aws.alert_record import AlertRecords
     from watchkeeper.aws.baseline_store import BaselineStore
+    from watchkeeper.aws.event_inbox import EventInbox
     from watchkeeper.aws.explanation_store import ExplanationStore
     from watchkeeper.aws.key_index_store import KeyIndexStore
     from watchkeeper.aws.ledger import Ledger
     from watchkeeper.aws.merged_store import MergedStore
+    from watchkeeper.aws.notice_record import NoticeRecords
+    from watchkeeper.aws.plan_store import PlanStore
     from watchkeeper.aws.probe_store import ProbeStore
     from watchkeeper.aws.report_store import ReportStore
+    from watchkeeper.registry.cost_control import CostControl
     from watchkeeper.registry.deployment_settings import DeploymentSettings
     from watchkeeper.registry.endpoint_spec import EndpointSpec
     from watchkeeper.registry.fleet_spec import FleetSpec
@@ -62,19 +66,6 @@ def failing_at_once() -> Iterator[None]:
         raise AirflowFailException(str(error)) from error
 
 
-def read_settings() -> "DeploymentSettings":
-    """Return the deployment's settings: environment variables, else Airflow Variables. Only inside a task."""
-    from watchkeeper.registry.deployment_settings import DeploymentSettings, environment_name, variable_name
-
-    values = dict(os.environ)
-    for field in DeploymentSettings.variables():
-        if environment_name(field) not in values:
-            value = Variable.get(variable_name(field), default=None)
-            if value is not None:
-                values[variable_name(field)] = value
-    return DeploymentSettings.from_mapping(values)
-
-
 @dataclass(frozen=True)
 class Deployment:
     """One deployment at run time: its settings, and the stores below its bucket and prefix."""
@@ -84,10 +75,18 @@ class Deployment:
 
     @cached_property
     def registry(self) -> "Registry":
-        """The endpoint files, read once."""
+        """The endpoint files, read once, each as its cost ceiling leaves it: every task sees the same."""
+        return self.cost.registry
+
+    @cached_property
+    def cost(self) -> "CostControl":
+        """What ceilings of cost have taken away from the endpoint files, and whose infrastructure is refused."""
+        from watchkeeper.registry.cost_control import cost_basis, under_ceilings
         from watchkeeper.registry.registry_files import load_registry
 
-        return load_registry(self.settings.endpoints_folder())
+        settings = self.settings
+        declared = load_registry(settings.endpoints_folder())
+        return under_ceilings(declared, lambda: cost_basis(settings.include_folder(), settings.region_name))
 
     @cached_property
     def fleet(self) -> "FleetSpec":
@@ -125,6 +124,13 @@ class Deployment:
         return AlertRecords(*self._place)
 
     @cached_property
+    def notices(self) -> "NoticeRecords":
+        """All records of notices."""
+        from watchkeeper.aws.notice_record import NoticeRecords
+
+        return NoticeRecords(*self._place)
+
+    @cached_property
     def merged(self) -> "MergedStore":
         """Captures merged with their labels."""
         from watchkeeper.aws.merged_store import MergedStore
@@ -153,6 +159,20 @@ class Deployment:
         return ActionStore(*self._place)
 
     @cached_property
+    def inbox(self) -> "EventInbox":
+        """The operational events that no DAG has worked off yet."""
+        from watchkeeper.aws.event_inbox import EventInbox
+
+        return EventInbox(*self._place)
+
+    @cached_property
+    def plans(self) -> "PlanStore":
+        """The plans of what AWS shall hold."""
+        from watchkeeper.aws.plan_store import PlanStore
+
+        return PlanStore(*self._place)
+
+    @cached_property
     def probes(self) -> "ProbeStore":
         """How often we asked live endpoints ourselves."""
         from watchkeeper.aws.probe_store import ProbeStore
@@ -163,9 +183,9 @@ class Deployment:
         """Return the way to the account and region that hold an endpoint and its capture."""
         ours = self.access
         region = spec.region_name or ours.region_name
-        if (spec.aws_conn_id, region) == (ours.aws_conn_id, ours.region_name):
+        if (spec.aws_conn_id, region, spec.role_arn) == (ours.aws_conn_id, ours.region_name, ours.role_arn):
             return ours
-        return AwsAccess(spec.aws_conn_id, region, ours.verify, ours.botocore_config)
+        return AwsAccess(spec.aws_conn_id, region, ours.verify, ours.botocore_config, spec.role_arn)
 
     @property
     def _place(self) -> tuple[str, str, Any]:

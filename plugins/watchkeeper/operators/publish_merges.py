@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, AssetAlias
 
 from watchkeeper.operators.due_labels import labelled_specs
+from watchkeeper.operators.heartbeat import heartbeat_faults
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator, failing_at_once
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class MergeReport:
 
 
 class PublishMergesOperator(MonitorOperator):
-    """Tell what was merged, whatever happened before, and emit ``watchkeeper_merged`` when something changed.
+    """Tell what was merged, whatever happened before, emit ``watchkeeper_merged`` when something changed, and beat.
 
     Works out again who was due, and reads summaries and failures from the store. It may be run again.
     """
@@ -65,7 +66,9 @@ class PublishMergesOperator(MonitorOperator):
             if summary is not None:
                 self._tell(summary)
         self._ring(context, summaries)
-        report.faults = report.faults[:_TOLD]
+        dag_id = str(getattr(context.get("dag_run"), "dag_id", "") or self.dag_id)
+        report.faults += heartbeat_faults(deployment, dag_id, self.log.warning)
+        report.faults = report.faults[-_TOLD:]
         return vars(report)
 
     @staticmethod

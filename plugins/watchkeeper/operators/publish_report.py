@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, AssetAlias, conf
 
 from watchkeeper.operators.due_endpoints import find_due_work
+from watchkeeper.operators.heartbeat import heartbeat_faults
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator, failing_at_once
 from watchkeeper.operators.ripe_windows import find_ripe_work, read_label_scope
 from watchkeeper.operators.run_window import DueWork, RunScope, read_scope
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from watchkeeper.aws.window_result import WindowResult
+    from watchkeeper.operators.endpoint_analysis import EndpointAnalysis
     from watchkeeper.registry.endpoint_spec import EndpointSpec
 
 #: Rings whenever verdicts were recorded.
@@ -95,6 +97,8 @@ class PublishReportOperator(MonitorOperator):
         self._record(deployment, scope, results, summary)
         self._ring(context, results, acting)
         self._sweep(deployment, scope, summary)
+        # Last: it says that the run came to its end.
+        summary.faults += heartbeat_faults(deployment, scope.dag_id or self.dag_id, self.log.warning)
         for result in results:
             self.log.info(
                 "%s/%s %s: %s, %s", result.endpoint, result.variant, result.window, result.verdict, result.reason
@@ -145,6 +149,8 @@ class PublishReportOperator(MonitorOperator):
         for one, result in zip(wanted, found, strict=True):
             if result is not None:
                 results.append(result)
+            elif (skipped := self._skipped(deployment, scope, *one)) is not None:
+                results.append(skipped)
             elif one[-1] in scope.windows:
                 results.append(self._missing(deployment, scope, *one))
             else:
@@ -152,6 +158,25 @@ class PublishReportOperator(MonitorOperator):
         if left:
             self.log.warning("%d missed windows could not be made good in this run; they stay due", left)
         return results
+
+    def _skipped(
+        self,
+        deployment: Deployment,
+        scope: RunScope,
+        monitor: MonitorName,
+        spec: "EndpointSpec",
+        variant: str,
+        window: Window,
+    ) -> "WindowResult | None":
+        """Return the verdict of a window that the analysis left out for being empty; whatever happened in the run."""
+        if spec.cost is None or not spec.cost.skip_empty_windows:
+            return None
+        try:
+            return self._analysis(deployment, scope, monitor, spec).skipped(variant, window)
+        except Exception:
+            # Then it has no result, and is told as such.
+            self.log.exception("%s/%s %s could not be looked at", spec.registry_id, variant, window)
+            return None
 
     def _missing(
         self,
@@ -162,11 +187,15 @@ class PublishReportOperator(MonitorOperator):
         variant: str,
         window: Window,
     ) -> "WindowResult":
+        reason = f"no result was written in run {scope.run_id or 'of this task'}: see the log of task analyze"
+        return self._analysis(deployment, scope, monitor, spec).record_failure(variant, window, reason)
+
+    def _analysis(
+        self, deployment: Deployment, scope: RunScope, monitor: MonitorName, spec: "EndpointSpec"
+    ) -> "EndpointAnalysis":
         from watchkeeper.operators.monitor_analysis import analysis_of
 
-        reason = f"no result was written in run {scope.run_id or 'of this task'}: see the log of task analyze"
-        analysis = analysis_of(monitor)(deployment, spec, scope.run_id, scope.baseline, self.log.info, self.log.warning)
-        return analysis.record_failure(variant, window, reason)
+        return analysis_of(monitor)(deployment, spec, scope.run_id, scope.baseline, self.log.info, self.log.warning)
 
     def _record(
         self, deployment: Deployment, scope: RunScope, results: list["WindowResult"], summary: RunSummary
@@ -204,20 +233,10 @@ class PublishReportOperator(MonitorOperator):
     def _put_metrics(
         self, deployment: Deployment, scope: RunScope, results: list["WindowResult"], summary: RunSummary
     ) -> None:
-        from watchkeeper.aws.cloudwatch_hook import CloudWatchHook
-        from watchkeeper.aws.monitor_metrics import heartbeat_point, run_namespace
         from watchkeeper.operators.put_metrics import put_monitor_metrics
 
         try:
             report = put_monitor_metrics(deployment, results, self.log.warning, scope.run_id)
-            hook = deployment.access.open(CloudWatchHook)
-            beat = hook.put_metric_data(
-                run_namespace(deployment.settings.metrics_namespace),
-                [heartbeat_point(scope.dag_id or self.dag_id, datetime.now(UTC))],
-            )
-            report = report.plus(beat)
-            if beat.failure is not None:
-                raise beat.failure
         except Exception as error:
             # Metrics are not what alerts wait for; the last task fails the run for this.
             self.log.exception("Metrics could not be written")

@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="print every fault of every endpoint file")
     check.add_argument("--folder", type=Path, help="the endpoint files; default: those of the deployment")
-    reference = commands.add_parser("reference", help="write registry.md, settings.md and endpoint.schema.json")
+    reference = commands.add_parser("reference", help="write the generated pages and schemas")
     reference.add_argument("--folder", type=Path, default=Path("docs"), help="where to; default: docs")
     commands.add_parser("schema", help="print the JSON Schema of endpoint files")
     options = parser.parse_args(arguments)

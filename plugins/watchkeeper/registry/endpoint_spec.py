@@ -134,6 +134,11 @@ class EndpointSpec(SpecModel):
             return {**value, "registry_id": name}
         return value
 
+    @property
+    def account_id(self) -> str | None:
+        """The account of the role that reaches it; ``None`` where the connection alone says which."""
+        return None if self.role_arn is None else self.role_arn.split(":")[4]
+
     def capture_prefix(self, variant: str) -> str:
         """Return the S3 URI, with its last slash, under which a variant's capture lies by yyyy/mm/dd/hh."""
         return f"{self.capture.s3_uri}/{self.endpoint_name}/{variant}/"
@@ -238,6 +243,8 @@ class EndpointSpec(SpecModel):
             ),
             "rules": self.monitors.model_dump(mode="json", exclude=_NOT_JUDGING).get(monitor),
         }
+        if self.account_id is not None:
+            judging["account_id"] = self.account_id
         if monitor == "bias":
             # What it does not say itself, it takes from there.
             judging["answers"] = None if self.monitors.model_quality is None else self.model_quality.attributes()

@@ -228,14 +228,14 @@ def _clashes(spec: EndpointSpec, others: Mapping[str, EndpointSpec]) -> Iterator
     for registry_id, other in others.items():
         if registry_id.lower() == spec.registry_id.lower():
             yield f"got a name that differs from {registry_id}.yaml only in case; rename one"
-        same = (spec.endpoint_name, spec.region_name, spec.aws_conn_id) == (
-            other.endpoint_name,
-            other.region_name,
-            other.aws_conn_id,
-        )
-        shared = sorted(set(spec.variants) & set(other.variants)) if same else []
+        shared = sorted(set(spec.variants) & set(other.variants)) if _place(spec) == _place(other) else []
         if shared:
             yield (
                 f"variants: got {', '.join(shared)} of endpoint {spec.endpoint_name!r}, which {registry_id}.yaml "
                 "watches already; name other variants, or remove one file"
             )
+
+
+def _place(spec: EndpointSpec) -> tuple[str | None, ...]:
+    """Return what tells endpoints apart: by whatever role an account is reached, it is the same account."""
+    return spec.endpoint_name, spec.region_name, spec.account_id or spec.aws_conn_id

@@ -123,7 +123,8 @@ def is_mapping_of_models(annotation: object) -> bool:
 
 
 def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
-    steps = iter(path)
+    # Places in a list are no steps: its items are what it is annotated with.
+    steps = iter(step for step in path if not isinstance(step, int))
     for step in steps:
         field = model.model_fields.get(str(step))
         inner = nested_model(field.annotation) if field else None
