@@ -10,8 +10,10 @@ import pytest
 from tests import airflow_home  # noqa: F401 - first of all: it gives Airflow a home
 
 ARGUMENTS = {
+    "ActOnIncidentOperator": {"endpoint": "flights", "incident_id": "i"},
     "AnalyzeWindowOperator": {"work": {"flights": ["20261120T05-20261120T06"]}},
     "ApproveAttemptOperator": {"endpoint": "flights", "attempt_id": "a", "stage": "training"},
+    "ApproveIncidentOperator": {"endpoint": "flights", "incident_id": "i"},
     "ApproveRollBackOperator": {"endpoint": "flights", "attempt_id": "a", "reason": "r"},
     "AttemptStepOperator": {"endpoint": "flights", "attempt_id": "a"},
     "BuildBaselineOperator": {"endpoint": "flights"},
@@ -19,12 +21,15 @@ ARGUMENTS = {
     "ChooseDefinitionsOperator": {"attempts": []},
     "CloudWatchPutMetricDataOperator": {"namespace": "N", "metric_data": []},
     "CompareModelsOperator": {"endpoint": "flights", "attempt_id": "a"},
+    "DecideRemediationOperator": {},
     "DecideRetrainingOperator": {},
     "DecideRollBackOperator": {},
+    "DrainAlarmsOperator": {},
     "DueLabelsOperator": {},
     "DueEndpointsOperator": {"period": "hourly"},
     "EnableDataCaptureOperator": {"endpoint": "flights"},
     "HeartbeatOperator": {"dag_name": "d"},
+    "IncidentStepOperator": {"endpoint": "flights", "incident_id": "i"},
     "MergeGroundTruthOperator": {"endpoints": ["flights"]},
     "ModelChangeOperator": {"endpoint": "flights"},
     "MonitorOperator": {},
@@ -36,9 +41,11 @@ ARGUMENTS = {
     "PutMonitorMetricsOperator": {"endpoint": "e", "window_start": "s", "window_end": "t"},
     "RenewBaselinesOperator": {"endpoint": "flights", "attempt_id": "a"},
     "ReportAttemptsOperator": {},
+    "ReportIncidentsOperator": {},
     "RipeWindowsOperator": {"monitors": ["model_quality"]},
     "RollBackModelOperator": {"endpoint": "flights"},
     "RunRetrainingPipelineOperator": {"endpoint": "flights", "attempt_id": "a"},
+    "VerifyIncidentOperator": {"endpoint": "flights", "incident_id": "i"},
     "VerifyRunOperator": {},
     "WaitForCaptureSensor": {},
 }

@@ -10,6 +10,15 @@ import pytest
 from tests import airflow_home  # noqa: F401 - first of all: it gives Airflow a home
 
 ARGUMENTS = {
+    "AlarmsOverTrigger": {
+        "names": ["watchkeeper/flights/AllTraffic/server_errors"],
+        "waiter_delay": 7,
+        "waiter_max_attempts": 9,
+        "aws_conn_id": "mine",
+        "region_name": "eu-west-1",
+        "verify": False,
+        "botocore_config": {"read_timeout": 5},
+    },
     "CaptureSettledTrigger": {"moment": "2026-11-20T06:10:00Z"},
     "EndpointSettledTrigger": {
         "endpoint_name": "flights",
