@@ -27,6 +27,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--wait-scale", type=float, default=0.01, help="seconds that a declared second of a traffic shift takes"
     )
+    serve.add_argument(
+        "--metric-seconds", type=int, default=2, help="period of the live endpoints' metrics (SageMaker's: 60)"
+    )
     serve.set_defaults(run=_serve)
 
     deploy = commands.add_parser("deploy", help="bucket, topic, queue, models, endpoints, baseline datasets")
@@ -34,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     deploy.add_argument(
         "--without-capture", action="append", default=[], metavar="ENDPOINT", help="deploy it without data capture"
     )
+    deploy.add_argument("--event-queues", action="store_true", help="make the queues for EventBridge's rules too")
     deploy.set_defaults(run=_deploy)
 
     replay = commands.add_parser("replay", help="replay days of real traffic in time order, then their labels")
@@ -88,6 +92,7 @@ def _serve(options: argparse.Namespace) -> int:
         flush_seconds=options.flush_seconds,
         settle_seconds=options.settle_seconds,
         wait_scale=options.wait_scale,
+        metric_seconds=options.metric_seconds,
     )
     return 0
 
@@ -97,7 +102,14 @@ def _deploy(options: argparse.Namespace) -> int:
     from sandbox.traffic.demo_scenes import STORIES
 
     scenes, progress = STORIES[options.scene], _progress(options)
-    return _print(options, deploy(options.url, scenes, without_capture=options.without_capture, progress=progress))
+    deployed = deploy(
+        options.url,
+        scenes,
+        without_capture=options.without_capture,
+        event_queues=options.event_queues,
+        progress=progress,
+    )
+    return _print(options, deployed)
 
 
 def _replay(options: argparse.Namespace) -> int:

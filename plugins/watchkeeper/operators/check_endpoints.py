@@ -109,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     if faults:
         print(RegistryError(str(folder), faults), file=sys.stderr)  # noqa: T201 - a command's answer
         return 1
-    print(f"{count} endpoint file{' is' if count == 1 else 's are'} sound")  # noqa: T201
+    print(f"{count} endpoint file{' is' if count == 1 else 's are'} sound{'' if given else ', and the fleet'}")  # noqa: T201
     return 0
 
 

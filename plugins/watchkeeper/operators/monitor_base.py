@@ -28,14 +28,21 @@ if TYPE_CHECKING:
     from watchkeeper.aws.action_store import ActionStore
     from watchkeeper.aws.alert_record import AlertRecords
     from watchkeeper.aws.baseline_store import BaselineStore
+    from watchkeeper.aws.blast_radius import BlastRadius
+    from watchkeeper.aws.breaker_record import BreakerRecords
+    from watchkeeper.aws.config_history import ConfigHistory
     from watchkeeper.aws.event_inbox import EventInbox
+    from watchkeeper.aws.event_ledger import EventLedger
+    from watchkeeper.aws.event_work import EventWork
     from watchkeeper.aws.explanation_store import ExplanationStore
+    from watchkeeper.aws.incident_store import IncidentStore
     from watchkeeper.aws.key_index_store import KeyIndexStore
     from watchkeeper.aws.ledger import Ledger
     from watchkeeper.aws.log_report_store import LogReportStore
     from watchkeeper.aws.merged_store import MergedStore
     from watchkeeper.aws.notice_record import NoticeRecords
     from watchkeeper.aws.notice_thread import NoticeThreads
+    from watchkeeper.aws.plan_store import PlanStore
     from watchkeeper.aws.probe_store import ProbeStore
     from watchkeeper.aws.report_store import ReportStore
     from watchkeeper.aws.silence_store import SilenceStore
@@ -182,11 +189,60 @@ class Deployment:
         return ActionStore(*self._place)
 
     @cached_property
+    def incidents(self) -> "IncidentStore":
+        """The records of all incidents."""
+        from watchkeeper.aws.incident_store import IncidentStore
+
+        return IncidentStore(*self._place)
+
+    @cached_property
+    def blast_radius(self) -> "BlastRadius":
+        """The places of endpoints that may be acted on."""
+        from watchkeeper.aws.blast_radius import BlastRadius
+
+        return BlastRadius(*self._place)
+
+    @cached_property
+    def breakers(self) -> "BreakerRecords":
+        """The circuit breakers of all endpoints."""
+        from watchkeeper.aws.breaker_record import BreakerRecords
+
+        return BreakerRecords(*self._place)
+
+    @cached_property
+    def config_history(self) -> "ConfigHistory":
+        """Which configurations were seen in service."""
+        from watchkeeper.aws.config_history import ConfigHistory
+
+        return ConfigHistory(*self._place)
+
+    @cached_property
     def inbox(self) -> "EventInbox":
         """The operational events that no DAG has worked off yet."""
         from watchkeeper.aws.event_inbox import EventInbox
 
         return EventInbox(*self._place)
+
+    @cached_property
+    def plans(self) -> "PlanStore":
+        """The plans of what AWS shall hold."""
+        from watchkeeper.aws.plan_store import PlanStore
+
+        return PlanStore(*self._place)
+
+    @cached_property
+    def event_ledger(self) -> "EventLedger":
+        """All platform events and job outcomes."""
+        from watchkeeper.aws.event_ledger import EventLedger
+
+        return EventLedger(*self._place)
+
+    @cached_property
+    def event_work(self) -> "EventWork":
+        """What was done about events and jobs, once each."""
+        from watchkeeper.aws.event_work import EventWork
+
+        return EventWork(*self._place)
 
     @cached_property
     def probes(self) -> "ProbeStore":

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from watchkeeper.aws.window_result import WindowResult
+    from watchkeeper.operators.endpoint_analysis import EndpointAnalysis
     from watchkeeper.registry.endpoint_spec import EndpointSpec
 
 #: Rings whenever verdicts were recorded.
@@ -152,6 +153,8 @@ class PublishReportOperator(MonitorOperator):
         for one, result in zip(wanted, found, strict=True):
             if result is not None:
                 results.append(result)
+            elif (skipped := self._skipped(deployment, scope, *one)) is not None:
+                results.append(skipped)
             elif one[-1] in scope.windows:
                 results.append(self._missing(deployment, scope, *one))
             else:
@@ -159,6 +162,25 @@ class PublishReportOperator(MonitorOperator):
         if left:
             self.log.warning("%d missed windows could not be made good in this run; they stay due", left)
         return results
+
+    def _skipped(
+        self,
+        deployment: Deployment,
+        scope: RunScope,
+        monitor: MonitorName,
+        spec: "EndpointSpec",
+        variant: str,
+        window: Window,
+    ) -> "WindowResult | None":
+        """Return the verdict of a window that the analysis left out for being empty; whatever happened in the run."""
+        if spec.cost is None or not spec.cost.skip_empty_windows:
+            return None
+        try:
+            return self._analysis(deployment, scope, monitor, spec).skipped(variant, window)
+        except Exception:
+            # Then it has no result, and is told as such.
+            self.log.exception("%s/%s %s could not be looked at", spec.registry_id, variant, window)
+            return None
 
     def _missing(
         self,
@@ -169,11 +191,15 @@ class PublishReportOperator(MonitorOperator):
         variant: str,
         window: Window,
     ) -> "WindowResult":
+        reason = f"no result was written in run {scope.run_id or 'of this task'}: see the log of task analyze"
+        return self._analysis(deployment, scope, monitor, spec).record_failure(variant, window, reason)
+
+    def _analysis(
+        self, deployment: Deployment, scope: RunScope, monitor: MonitorName, spec: "EndpointSpec"
+    ) -> "EndpointAnalysis":
         from watchkeeper.operators.monitor_analysis import analysis_of
 
-        reason = f"no result was written in run {scope.run_id or 'of this task'}: see the log of task analyze"
-        analysis = analysis_of(monitor)(deployment, spec, scope.run_id, scope.baseline, self.log.info, self.log.warning)
-        return analysis.record_failure(variant, window, reason)
+        return analysis_of(monitor)(deployment, spec, scope.run_id, scope.baseline, self.log.info, self.log.warning)
 
     def _record(
         self, deployment: Deployment, scope: RunScope, results: list["WindowResult"], summary: RunSummary

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from watchkeeper.aws.alert_record import METRICS_PART, AlertClaim
 from watchkeeper.aws.cloudwatch_hook import CloudWatchHook, MetricReport
+from watchkeeper.aws.metric_roll_up import rolled_up
 from watchkeeper.aws.monitor_metrics import (
     FEATURE_NAMESPACES,
     clarify_points,
@@ -15,11 +16,12 @@ from watchkeeper.aws.monitor_metrics import (
     summary_namespace,
     summary_points,
 )
+from watchkeeper.errors import ProblemsError
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator
 from watchkeeper.operators.result_claims import claim_results, settle_claims
 from watchkeeper.operators.service_base import ServiceOperator
 from watchkeeper.registry.capture_window import Period, Window
-from watchkeeper.registry.monitor_spec import MonitorName
+from watchkeeper.registry.monitor_spec import CAPTURE_MONITORS, MonitorName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from watchkeeper.aws.window_result import WindowResult
 
+STANDARD_RESOLUTION_SECONDS = 60
 #: The option of each monitor that asks for its own metrics.
 _PUBLISHES = {
     "data_quality": "publish_feature_metrics",
@@ -141,7 +144,7 @@ def put_monitor_metrics(
     older than two weeks are left out: CloudWatch refuses them.
     """
     now = datetime.now(UTC)
-    given = list(results)
+    given = [result for result in results if not _is_skipped(deployment, result)]
     young = [result for result in given if not is_too_old(result, now)]
     too_old = len(given) - len(young)
 
@@ -157,11 +160,41 @@ def put_monitor_metrics(
     return _put_all(deployment, points, claims, warn)
 
 
+def _is_skipped(deployment: Deployment, result: "WindowResult") -> bool:
+    """Return whether a window's metrics are left out for its being empty: a metric costs for each hour with a point."""
+    spec = deployment.registry.endpoints.get(result.endpoint)
+    return (
+        result.verdict == "no_traffic"
+        and result.monitor in CAPTURE_MONITORS
+        and spec is not None
+        and spec.cost is not None
+        and spec.cost.skip_empty_windows
+    )
+
+
+def _resolution(deployment: Deployment) -> dict[str, int]:
+    """Return what each point says about its resolution; the standard one where the fleet's file cannot be read."""
+    try:
+        seconds = deployment.fleet.cost.metric_resolution_seconds
+    except ProblemsError:
+        return {}
+    return {} if seconds == STANDARD_RESOLUTION_SECONDS else {"StorageResolution": seconds}
+
+
 def _own_points(deployment: Deployment, result: "WindowResult") -> list[dict[str, Any]]:
-    """Return Model Monitor's own metrics of a result, where the endpoint's file asks for them."""
-    rules = getattr(deployment.registry.require(result.endpoint).monitors, result.monitor)
+    """Return Model Monitor's own metrics of a result, where the endpoint's file asks for them, rolled up if it says so.
+
+    A ceiling of cost may say so too.
+    """
+    spec = deployment.registry.require(result.endpoint)
+    rules = getattr(spec.monitors, result.monitor)
     if rules is None or not getattr(rules, _PUBLISHES[result.monitor]):
         return []
+    points = _single_points(deployment, result)
+    return rolled_up(result, points) if spec.cost is not None and spec.cost.roll_up_metrics else points
+
+
+def _single_points(deployment: Deployment, result: "WindowResult") -> list[dict[str, Any]]:
     if result.monitor == "model_quality":
         return model_points(result)
 
@@ -184,8 +217,9 @@ def _put_all(
 ) -> MetricReport:
     hook = deployment.access.open(CloudWatchHook)
     report = MetricReport(0)
+    resolution = _resolution(deployment)
     for namespace, data in points.items():
-        report = report.plus(hook.put_metric_data(namespace, data))
+        report = report.plus(hook.put_metric_data(namespace, [point | resolution for point in data]))
         if report.failure is not None:
             break
     for refusal in report.refusals:

@@ -15,7 +15,7 @@ def make_silence(
     match: Mapping[str, Any], until: str | datetime | None, reason: str | None, author: str | None, now: datetime
 ) -> SilenceSpec:
     """Return a silence; SettingsError tells every fault at once, an end that is over included."""
-    given = {"match": {name: value for name, value in match.items() if value}}
+    given: dict[str, Any] = {"match": {name: value for name, value in match.items() if value}}
     given |= {name: value for name, value in (("until", until), ("reason", reason), ("author", author)) if value}
     try:
         silence = SilenceSpec.model_validate(given)
