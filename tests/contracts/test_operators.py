@@ -72,6 +72,7 @@ ARGUMENTS = {
     "StartDagOperator": {"trigger_dag_id": "retrain"},
     "ReportIncidentsOperator": {},
     "VerifyIncidentOperator": {"endpoint": "flights", "incident_id": "i"},
+    "SilenceAlertsOperator": {},
     "VerifyRunOperator": {},
     "WaitForCaptureSensor": {},
     "WorkOffEventsOperator": {},
