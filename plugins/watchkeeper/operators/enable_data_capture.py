@@ -13,6 +13,7 @@ from watchkeeper.aws.data_capture import (
     start_update,
     verify_capture,
 )
+from watchkeeper.aws.endpoint_shape import declared_capture
 from watchkeeper.aws.endpoint_trigger import EndpointSettledTrigger
 from watchkeeper.aws.sagemaker_hook import EndpointHook
 from watchkeeper.operators.monitor_base import MonitorOperator, failing_at_once
@@ -116,15 +117,4 @@ class EnableDataCaptureOperator(MonitorOperator):
     def _declared(self) -> "tuple[AwsAccess, str, DeclaredCapture]":
         deployment = self.open_deployment()
         spec = deployment.registry.require(self.endpoint)
-        capture = spec.capture
-        return (
-            deployment.access_of(spec),
-            spec.endpoint_name,
-            DeclaredCapture(
-                s3_uri=capture.s3_uri,
-                sampling_percentage=capture.sampling_percentage,
-                kms_key_id=capture.kms_key_id,
-                csv_content_types=capture.csv_content_types,
-                json_content_types=capture.json_content_types,
-            ),
-        )
+        return deployment.access_of(spec), spec.endpoint_name, declared_capture(spec)

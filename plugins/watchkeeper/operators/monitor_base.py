@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from watchkeeper.aws.ledger import Ledger
     from watchkeeper.aws.merged_store import MergedStore
     from watchkeeper.aws.notice_record import NoticeRecords
+    from watchkeeper.aws.plan_store import PlanStore
     from watchkeeper.aws.probe_store import ProbeStore
     from watchkeeper.aws.report_store import ReportStore
     from watchkeeper.registry.cost_control import CostControl
@@ -163,6 +164,13 @@ class Deployment:
         from watchkeeper.aws.event_inbox import EventInbox
 
         return EventInbox(*self._place)
+
+    @cached_property
+    def plans(self) -> "PlanStore":
+        """The plans of what AWS shall hold."""
+        from watchkeeper.aws.plan_store import PlanStore
+
+        return PlanStore(*self._place)
 
     @cached_property
     def probes(self) -> "ProbeStore":
