@@ -29,9 +29,12 @@ if TYPE_CHECKING:
     from watchkeeper.aws.alert_record import AlertRecords
     from watchkeeper.aws.baseline_store import BaselineStore
     from watchkeeper.aws.event_inbox import EventInbox
+    from watchkeeper.aws.event_ledger import EventLedger
+    from watchkeeper.aws.event_work import EventWork
     from watchkeeper.aws.explanation_store import ExplanationStore
     from watchkeeper.aws.key_index_store import KeyIndexStore
     from watchkeeper.aws.ledger import Ledger
+    from watchkeeper.aws.log_report_store import LogReportStore
     from watchkeeper.aws.merged_store import MergedStore
     from watchkeeper.aws.notice_record import NoticeRecords
     from watchkeeper.aws.plan_store import PlanStore
@@ -103,6 +106,13 @@ class Deployment:
         return ReportStore(*self._place)
 
     @cached_property
+    def log_reports(self) -> "LogReportStore":
+        """What was found in endpoints' logs."""
+        from watchkeeper.aws.log_report_store import LogReportStore
+
+        return LogReportStore(*self._place)
+
+    @cached_property
     def baselines(self) -> "BaselineStore":
         """Baselines and their pointers."""
         from watchkeeper.aws.baseline_store import BaselineStore
@@ -171,6 +181,20 @@ class Deployment:
         from watchkeeper.aws.plan_store import PlanStore
 
         return PlanStore(*self._place)
+
+    @cached_property
+    def event_ledger(self) -> "EventLedger":
+        """All platform events and job outcomes."""
+        from watchkeeper.aws.event_ledger import EventLedger
+
+        return EventLedger(*self._place)
+
+    @cached_property
+    def event_work(self) -> "EventWork":
+        """What was done about events and jobs, once each."""
+        from watchkeeper.aws.event_work import EventWork
+
+        return EventWork(*self._place)
 
     @cached_property
     def probes(self) -> "ProbeStore":

@@ -20,6 +20,7 @@ from watchkeeper.aws.monitor_metrics import (
 )
 from watchkeeper.errors import ProblemsError
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator
+from watchkeeper.operators.service_base import ServiceOperator
 from watchkeeper.registry.capture_window import Period, Window
 from watchkeeper.registry.monitor_spec import CAPTURE_MONITORS, MonitorName
 
@@ -41,7 +42,7 @@ _PUBLISHES = {
 }
 
 
-class CloudWatchPutMetricDataOperator(MonitorOperator):
+class CloudWatchPutMetricDataOperator(ServiceOperator):
     """Write metric points to CloudWatch, in batches within PutMetricData's limits.
 
     Points that CloudWatch refuses are logged and returned; they do not fail the task unless ``fail_on_refusal``.
@@ -51,7 +52,7 @@ class CloudWatchPutMetricDataOperator(MonitorOperator):
     :param fail_on_refusal: Whether a refused point fails the task.
     """
 
-    template_fields: "Sequence[str]" = (*MonitorOperator.template_fields, "namespace", "metric_data")
+    template_fields: "Sequence[str]" = (*ServiceOperator.template_fields, "namespace", "metric_data")
 
     def __init__(
         self, *, namespace: str, metric_data: list[dict[str, Any]], fail_on_refusal: bool = False, **kwargs: Any
@@ -63,13 +64,7 @@ class CloudWatchPutMetricDataOperator(MonitorOperator):
 
     def execute(self, context: "Context") -> dict[str, Any]:  # noqa: ARG002
         """Write the points; return how many were accepted, and the refusals."""
-        hook = CloudWatchHook(
-            aws_conn_id=self.aws_conn_id or "aws_default",
-            region_name=self.region_name,
-            verify=self.verify,
-            config=self.botocore_config,
-        )
-        report = hook.put_metric_data(self.namespace, self.metric_data)
+        report = self.access.open(CloudWatchHook).put_metric_data(self.namespace, self.metric_data)
         if report.failure is not None:
             raise report.failure
         for refusal in report.refusals:
