@@ -31,7 +31,9 @@ class CompactLedgerOperator(MonitorOperator):
         days = files = rows = 0
         for done in compact_ledger(deployment.ledger, before, faults.append):
             days, files, rows = days + 1, files + done.file_count, rows + done.row_count
-            self.log.info("%s, %s: %d files are one, of %d rows", done.monitor, done.day, done.file_count, done.row_count)
+            self.log.info(
+                "%s, %s: %d files are one, of %d rows", done.monitor, done.day, done.file_count, done.row_count
+            )
         events = deployment.event_ledger.compact(before)
         for fault in faults:
             self.log.error("%s", fault)

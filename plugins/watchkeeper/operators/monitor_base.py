@@ -37,9 +37,11 @@ if TYPE_CHECKING:
     from watchkeeper.aws.log_report_store import LogReportStore
     from watchkeeper.aws.merged_store import MergedStore
     from watchkeeper.aws.notice_record import NoticeRecords
+    from watchkeeper.aws.notice_thread import NoticeThreads
     from watchkeeper.aws.plan_store import PlanStore
     from watchkeeper.aws.probe_store import ProbeStore
     from watchkeeper.aws.report_store import ReportStore
+    from watchkeeper.aws.silence_store import SilenceStore
     from watchkeeper.registry.cost_control import CostControl
     from watchkeeper.registry.deployment_settings import DeploymentSettings
     from watchkeeper.registry.endpoint_spec import EndpointSpec
@@ -139,6 +141,20 @@ class Deployment:
         from watchkeeper.aws.notice_record import NoticeRecords
 
         return NoticeRecords(*self._place)
+
+    @cached_property
+    def threads(self) -> "NoticeThreads":
+        """Who had bad news that still stand."""
+        from watchkeeper.aws.notice_thread import NoticeThreads
+
+        return NoticeThreads(*self._place)
+
+    @cached_property
+    def silences(self) -> "SilenceStore":
+        """What people have silenced while all runs on."""
+        from watchkeeper.aws.silence_store import SilenceStore
+
+        return SilenceStore(*self._place)
 
     @cached_property
     def merged(self) -> "MergedStore":

@@ -51,6 +51,7 @@ class RunSummary:
     metrics_refused: list[str] = field(default_factory=list)
     alerts_sent: list[str] = field(default_factory=list)
     alerts_quiet: list[str] = field(default_factory=list)
+    alerts_silenced: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
 
@@ -265,6 +266,7 @@ class PublishReportOperator(MonitorOperator):
         )
         report = publisher.publish(acting, restated)
         summary.alerts_sent, summary.alerts_quiet = list(report.sent), list(report.quiet)
+        summary.alerts_silenced = list(report.silenced)
         summary.faults.extend(f"alert: {fault}" for fault in report.faults)
         if report.without_topic:
             self.log.warning(

@@ -4,11 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from watchkeeper.errors import WatchkeeperError
-from watchkeeper.operators.monitor_base import Deployment, MonitorOperator, failing_at_once
+from watchkeeper.operators.monitor_base import MonitorOperator, failing_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from airflow.sdk import Context
 
 #: Claims of so long ago were told of by earlier runs.
@@ -40,18 +38,9 @@ class SweepLeftoversOperator(MonitorOperator):
             except (BotoCoreError, ClientError, WatchkeeperError) as error:
                 self.log.exception("Shadow endpoints could not be looked for through %s", access.aws_conn_id)
                 faults.append(f"shadow endpoints: {' '.join(str(error).split())}")
-        faults += [f"notice never sent: {headline}" for headline in _dead_notices(deployment, datetime.now(UTC))]
+        now = datetime.now(UTC)
+        dead = deployment.notices.unsettled(now - _CLAIMS_SINCE, now - _CLAIM_IS_DEAD_AFTER)
+        faults += [f"notice never sent: {record.headline}" for record in dead]
         for line in lines:
             self.log.info("%s", line)
         return {"lines": lines or ["nothing was left behind"], "faults": faults}
-
-
-def _dead_notices(deployment: Deployment, now: datetime) -> "Iterator[str]":
-    """Yield the headlines of notices that were claimed lately and never sent, nor given back."""
-    records = deployment.notices
-    for item in records.objects.list("notices/"):
-        if not now - _CLAIMS_SINCE < item.last_modified < now - _CLAIM_IS_DEAD_AFTER:
-            continue
-        record = records.at(item.key)
-        if record is not None and not record.is_settled:
-            yield record.headline
