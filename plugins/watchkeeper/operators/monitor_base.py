@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from watchkeeper.aws.action_store import ActionStore
     from watchkeeper.aws.alert_record import AlertRecords
     from watchkeeper.aws.baseline_store import BaselineStore
+    from watchkeeper.aws.cost_store import CostStore
     from watchkeeper.aws.event_inbox import EventInbox
     from watchkeeper.aws.event_ledger import EventLedger
     from watchkeeper.aws.event_work import EventWork
@@ -211,6 +212,13 @@ class Deployment:
         from watchkeeper.aws.event_work import EventWork
 
         return EventWork(*self._place)
+
+    @cached_property
+    def costs(self) -> "CostStore":
+        """The cost reports."""
+        from watchkeeper.aws.cost_store import CostStore
+
+        return CostStore(*self._place)
 
     @cached_property
     def probes(self) -> "ProbeStore":
