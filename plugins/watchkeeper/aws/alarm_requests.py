@@ -19,7 +19,7 @@ from watchkeeper.registry.alarm_condition import (
 from watchkeeper.registry.alarm_name import ALL_VARIANTS, FLEET, AlarmName
 from watchkeeper.registry.instance_type import cpu_count, gpu_count
 from watchkeeper.registry.monitor_spec import MONITOR_NAMES, MonitorName
-from watchkeeper.registry.runbook_pages import runbook_address
+from watchkeeper.registry.runbook_pages import alarm_runbook
 
 if TYPE_CHECKING:
     from watchkeeper.aws.endpoint_shape import VariantShape
@@ -83,7 +83,7 @@ def endpoint_alarms(
 
     ``shapes`` says what its variants run on; ``None`` where SageMaker knows no such endpoint.
     """
-    section = spec.infrastructure
+    section = spec.wanted_infrastructure
     if section is None:
         return AlarmSet()
     fixed = section.instance_type
@@ -135,7 +135,7 @@ def heartbeat_alarms(
         name = AlarmName(context.resource_prefix, FLEET, dag_id, HEARTBEAT)
         text = (
             f"No run of the DAG {dag_id} came to its end for {minutes} minutes. Severity: critical. Owner: {owner}. "
-            f"Runbook: {runbook_address(context.runbooks_url, HEARTBEAT)}"
+            f"Runbook: {alarm_runbook(context.runbooks_url, HEARTBEAT)}"
         )
         body = {
             "AlarmName": str(name),
@@ -286,7 +286,7 @@ def _text(rule: "AlarmRule", spec: "EndpointSpec", variant: str, context: AlarmC
     return (
         f"{spec.registry_id}, {variant}: {what} {limit}{few}, in {rule.datapoints_to_alarm} of "
         f"{rule.evaluation_periods} periods of {rule.period_seconds} s. Severity: {rule.severity}. "
-        f"Owner: {spec.owner}. Runbook: {rule.runbook_url or runbook_address(context.runbooks_url, rule.condition)}"
+        f"Owner: {spec.owner}. Runbook: {rule.runbook_url or alarm_runbook(context.runbooks_url, rule.condition)}"
     )
 
 
@@ -318,7 +318,7 @@ def _incident(
         return
     text = (
         f"{spec.registry_id}: at least one of {len(children)} alarms is on. Severity: {spec.alerts.severity}. Owner: "
-        f"{spec.owner}. Runbook: {spec.alerts.runbook_url or runbook_address(context.runbooks_url, INCIDENT)}"
+        f"{spec.owner}. Runbook: {spec.alerts.runbook_url or alarm_runbook(context.runbooks_url, INCIDENT)}"
     )
     body = {
         "AlarmName": name,

@@ -16,6 +16,7 @@ from watchkeeper.operators.attribution_rules import attribution_rules, request_f
 from watchkeeper.operators.bias_rules import bias_attributes
 from watchkeeper.operators.quality_rules import quality_attributes
 from watchkeeper.registry.deployment_settings import environment_name
+from watchkeeper.registry.fleet_file import load_fleet
 from watchkeeper.registry.include_folder import find_include
 from watchkeeper.registry.price_table import load_prices
 from watchkeeper.registry.registry_files import load_registry
@@ -50,6 +51,15 @@ def _rule_faults(spec: "EndpointSpec") -> Iterator[str]:
     yield from (f"{spec.registry_id}.yaml: {text}" for text in sorted(told))
 
 
+def fleet_faults(include: Path) -> tuple[str, ...]:
+    """Return every fault of the fleet's file."""
+    try:
+        load_fleet(include)
+    except RegistryError as error:
+        return error.problems
+    return ()
+
+
 def price_warning(include: Path, today: date) -> str | None:
     """Return why the price table is to be looked at: its age, or that it cannot be read. It refuses nothing."""
     try:
@@ -68,6 +78,8 @@ def main(arguments: list[str] | None = None) -> int:
     configured = os.environ.get(environment_name("endpoints"), "").strip()
     folder = given or (Path(configured) if configured else find_include() / "endpoints")
     count, faults = endpoint_faults(folder)
+    if given is None:
+        faults += fleet_faults(find_include())
     # Of this deployment, not of any folder that is looked at.
     warning = None if given else price_warning(find_include(), datetime.now(UTC).date())
     if warning:
@@ -75,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
     if faults:
         print(RegistryError(str(folder), faults), file=sys.stderr)  # noqa: T201 - a command's answer
         return 1
-    print(f"{count} endpoint file{' is' if count == 1 else 's are'} sound")  # noqa: T201
+    print(f"{count} endpoint file{' is' if count == 1 else 's are'} sound{'' if given else ', and the fleet'}")  # noqa: T201
     return 0
 
 

@@ -56,6 +56,11 @@ class EnableDataCaptureOperator(MonitorOperator):
         self.waiter_delay = waiter_delay
         self.waiter_max_attempts = waiter_max_attempts
 
+    @property
+    def label(self) -> str:
+        """What the mapped instance is called."""
+        return self.endpoint
+
     def execute(self, context: "Context") -> str:  # noqa: ARG002
         """Return the name of the configuration in service; AirflowFailException if capture is not as declared."""
         with failing_at_once():

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -23,15 +22,7 @@ if TYPE_CHECKING:
 _READERS = 8
 
 
-@dataclass(frozen=True)
-class MadePlan:
-    """A plan, and what it was made from."""
-
-    plan: ResourcePlan
-    state: DesiredState
-
-
-def make_plan(deployment: "Deployment", run: str, endpoints: Iterable[str], now: datetime) -> MadePlan:
+def make_plan(deployment: "Deployment", run: str, endpoints: Iterable[str], now: datetime) -> ResourcePlan:
     """Return the plan for these endpoints, or for all of them and the fleet; RegistryError for an unknown one.
 
     An endpoint that cannot be looked at is a fault and is left as it is; the others are planned.
@@ -48,9 +39,13 @@ def make_plan(deployment: "Deployment", run: str, endpoints: Iterable[str], now:
     faults += place_faults
     # Of all endpoints, as what is for the fleet speaks of them all; only what is asked for is compared.
     needed = [spec for spec in specs if not wanted or FLEET in wanted or spec.registry_id in wanted]
-    shapes = _shapes(deployment, [spec for spec in needed if spec.infrastructure and spec.registry_id in places])
+    shapes = _shapes(deployment, [spec for spec in needed if spec.wanted_infrastructure and spec.registry_id in places])
     for spec in needed:
         shape = shapes.get(spec.registry_id)
+        if refusal := deployment.cost.refusal(spec.registry_id):
+            state.held.add(spec.registry_id)
+            faults.append(f"{spec.registry_id} is left as it is: {refusal}")
+            continue
         if isinstance(shape, Exception) or spec.registry_id not in places:
             state.held.add(spec.registry_id)
             if shape is not None:
@@ -62,7 +57,6 @@ def make_plan(deployment: "Deployment", run: str, endpoints: Iterable[str], now:
         known = [spec for spec in specs if spec.registry_id in places]
         state.places |= {place: given.places.identity(place) for place in places.values()}
         add_fleet(state, known, lambda spec: places[spec.registry_id], given)
-    held = set(state.held)
     if registry.problems:
         state.notes.append("endpoint files are faulty: nothing of an endpoint without a sound file is pruned")
     resources = [one for one in state.resources if scopes is None or one.scope in scopes]
@@ -72,7 +66,7 @@ def make_plan(deployment: "Deployment", run: str, endpoints: Iterable[str], now:
         tuple(dict.fromkeys((ResourcePlace(), *places.values()))),
         resource_holders(settings.resource_prefix, deployment_tag(settings), resources, settings.bucket),
     )
-    found = planner.compare(resources, scopes, frozenset(held))
+    found = planner.compare(resources, scopes, frozenset(state.held))
     changes = [
         change
         for change in found.changes
@@ -87,17 +81,16 @@ def make_plan(deployment: "Deployment", run: str, endpoints: Iterable[str], now:
         for name, differences in state.captures.items()
         if scopes is None or name in scopes
     ]
-    return MadePlan(
-        ResourcePlan(
-            run=run,
-            deployment=deployment_tag(settings),
-            made_at=moment_text(now),
-            changes=tuple(changes),
-            unchanged=found.unchanged,
-            notes=tuple(dict.fromkeys(state.notes)),
-            faults=(*faults, *found.faults),
-        ),
-        state,
+    cost, cost_notes = _predicted_cost(deployment, [spec for spec in needed if spec.wanted_infrastructure])
+    return ResourcePlan(
+        run=run,
+        deployment=deployment_tag(settings),
+        made_at=moment_text(now),
+        changes=tuple(changes),
+        unchanged=found.unchanged,
+        notes=tuple(dict.fromkeys((*state.notes, *found.notes, *cost_notes))),
+        faults=(*faults, *found.faults),
+        cost=cost,
     )
 
 
@@ -149,3 +142,16 @@ def _shapes(deployment: "Deployment", specs: "list[EndpointSpec]") -> dict[str, 
 def _capture_change(spec: "EndpointSpec", differences: tuple[str, ...], place: ResourcePlace) -> ResourceChange:
     fields = tuple(FieldChange("DataCaptureConfig", difference, "as declared") for difference in differences)
     return ResourceChange("change", "data_capture", spec.endpoint_name, spec.registry_id, place, fields)
+
+
+def _predicted_cost(deployment: "Deployment", specs: "list[EndpointSpec]") -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return what watching each endpoint costs a month, by its file as it is in force, and all together."""
+    from watchkeeper.registry.cost_control import cost_basis
+
+    try:
+        basis = cost_basis(deployment.settings.include_folder(), deployment.settings.region_name)
+        predicted = {spec.registry_id: basis.predict(spec).usd for spec in specs}
+    except WatchkeeperError as error:
+        return {}, (f"no cost is predicted: {' '.join(str(error).split())}",)
+    told = {name: f"{usd:,.2f} USD a month" for name, usd in predicted.items()}
+    return told | {"all together": f"{sum(predicted.values()):,.2f} USD a month"}, ()

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow.sdk import BaseOperator
+
 from watchkeeper.operators.monitor_base import MonitorOperator, failing_at_once
 from watchkeeper.registry.alarm_name import FLEET
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
     from watchkeeper.aws.resource_plan import ResourcePlan
 
-CAPTURES_KEY, APPLIED_KEY = "captures", "applied_plan"
+CAPTURES_KEY, PLAN_KEY, APPLIED_KEY = "captures", "stored_plan", "applied_plan"
 #: Instances of the mapped task at most; endpoints share them beyond that.
 _MOST_INSTANCES = 100
 
@@ -22,7 +24,8 @@ class PlanInfrastructureOperator(MonitorOperator):
     """Compare what the files declare with what AWS holds; store the difference as ``plans/{run}.json`` and ``.txt``.
 
     Returns what the apply tasks are mapped over, each with the scopes it applies: empty when nothing is to be applied.
-    The endpoints whose data capture is to be updated are pushed as ``captures``, the plan's name as ``applied_plan``.
+    Beside that it pushes ``captures``, the endpoints whose data capture is to be updated, ``stored_plan``, the plan's
+    name, and the same as ``applied_plan`` where it is to be applied.
 
     :param mode: ``plan`` or ``apply``; empty for the fleet's in a scheduled run, and for ``plan`` otherwise.
         (templated)
@@ -60,13 +63,13 @@ class PlanInfrastructureOperator(MonitorOperator):
                 self.log.info("Plan %s, as it was stored %s:", self.stored_plan, plan.made_at)
             else:
                 wanted = self.endpoints.split(",") if isinstance(self.endpoints, str) else self.endpoints
-                made = make_plan(deployment, name, [one for one in wanted if one], datetime.now(UTC))
-                plan = made.plan
+                plan = make_plan(deployment, name, [one for one in wanted if one], datetime.now(UTC))
                 self.log.info("Stored as %s", deployment.plans.write(plan))
         self.log.info("%s", plan.text())
         applied = plan if mode == "apply" else None
         task_instance: Any = context["ti"]
         task_instance.xcom_push(CAPTURES_KEY, _captures(applied))
+        task_instance.xcom_push(PLAN_KEY, plan.run)
         task_instance.xcom_push(APPLIED_KEY, applied.run if applied else "")
         if applied is None:
             self.log.info("Nothing is applied: this run only plans. Trigger it with mode: apply, or plan: %s", plan.run)
@@ -78,6 +81,24 @@ class PlanInfrastructureOperator(MonitorOperator):
             message = f"mode: got {self.mode!r}; use plan or apply"
             raise ValueError(message)
         return self.mode or ("apply" if self.stored_plan else fleet_mode if run_type == "scheduled" else "plan")
+
+
+class ChooseCapturesOperator(BaseOperator):
+    """Return the endpoints whose data capture the plan updates; none in a run that only plans.
+
+    A task of its own, since Airflow maps over what a task returns and nothing else.
+
+    :param plan_task_id: The task that planned.
+    """
+
+    def __init__(self, *, plan_task_id: str = "plan", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.plan_task_id = plan_task_id
+
+    def execute(self, context: "Context") -> list[str]:
+        """Return the endpoints by their file's name."""
+        task_instance: Any = context["ti"]
+        return list(task_instance.xcom_pull(task_ids=self.plan_task_id, key=CAPTURES_KEY) or ())
 
 
 def _captures(plan: "ResourcePlan | None") -> list[str]:

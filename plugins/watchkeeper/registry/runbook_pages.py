@@ -66,7 +66,7 @@ def alarm_page(condition: str) -> str:
     return f"{page if page in ALARM_RUNBOOKS else 'own_alarm'}.md"
 
 
-def runbook_address(runbooks_url: str | None, condition: str) -> str:
+def alarm_runbook(runbooks_url: str | None, condition: str) -> str:
     """Return where the page of an alarm's condition is: its address, or its place where no address is known."""
     page = alarm_page(condition)
     return f"{runbooks_url.rstrip('/')}/{page}" if runbooks_url else f"include/runbooks/{page}"
