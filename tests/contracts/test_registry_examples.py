@@ -10,6 +10,8 @@ from watchkeeper.registry.capture_window import Period
 from watchkeeper.registry.registry_files import load_registry
 from watchkeeper.registry.registry_reference import endpoint_schema
 from watchkeeper.registry.runbook_pages import (
+    ALARM_RUNBOOKS,
+    COST_RUNBOOKS,
     FINDING_RUNBOOKS,
     INDEX_PAGE,
     VERDICT_RUNBOOKS,
@@ -19,7 +21,7 @@ from watchkeeper.registry.runbook_pages import (
 
 INCLUDE = Path(__file__).parents[2] / "include"
 EXAMPLES = sorted((INCLUDE / "endpoints").glob("*.yaml"))
-KINDS = (*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS)
+KINDS = (*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS, *COST_RUNBOOKS)
 
 
 def test_the_examples_are_sound_and_nothing_looks_for_them() -> None:
@@ -67,7 +69,7 @@ def test_every_finding_and_verdict_has_its_runbook(kind: str) -> None:
 
 def test_every_runbook_is_known_and_listed_in_the_index() -> None:
     pages = {path.name for path in (INCLUDE / "runbooks").glob("*.md")} - {INDEX_PAGE}
-    assert pages == {runbook_name(kind) for kind in KINDS}
+    assert pages == {runbook_name(kind) for kind in (*KINDS, *ALARM_RUNBOOKS)}
     index = (INCLUDE / "runbooks" / INDEX_PAGE).read_text(encoding="utf-8")
     assert [page for page in sorted(pages) if f"]({page})" not in index] == []
 
