@@ -3,6 +3,7 @@
 import json
 import ssl
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
@@ -27,15 +28,19 @@ class Receiver:
         self.requests: list[SimpleNamespace] = []
         self.statuses: dict[str, int] = {}
         self.slack_error = ""
+        self.otlp_answer = b""
+        self.delay_seconds = 0.0
         keeper = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 keeper.requests.append(SimpleNamespace(path=self.path, headers=dict(self.headers), body=body))
+                time.sleep(keeper.delay_seconds)
                 answer = keeper.answer(self.path, body)
                 self.send_response(keeper.statuses.get(self.path, 202 if "enqueue" in self.path else 200))
-                self.send_header("Content-Type", "application/json")
+                is_otlp = self.path.startswith("/v1/")
+                self.send_header("Content-Type", "application/x-protobuf" if is_otlp else "application/json")
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
@@ -69,7 +74,7 @@ class Receiver:
             return json.dumps({"ok": True, "ts": f"1700.{len(self.requests)}", "channel": "C1"}).encode()
         if path == "/v2/enqueue":
             return json.dumps({"status": "success", "dedup_key": json.loads(body)["dedup_key"]}).encode()
-        return b""
+        return self.otlp_answer if path == "/v1/metrics" else b""
 
     def posted(self, path: str) -> list[dict]:
         """Return the JSON bodies that came to a path, oldest first."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from watchkeeper.aws.job_facts import JobFacts
     from watchkeeper.aws.ledger import RunFacts
+    from watchkeeper.registry.run_progress import Overdue
 
 #: A job that has ended, with its figures; the events of its states have the kind of the job.
 JOB_KIND: Final = "job"
@@ -140,6 +141,22 @@ def job_row(facts: "JobFacts", *, base_name: str, endpoint: str | None, account:
         "best_job": facts.best_job,
     }
     return EventRow(facts.job_id, JOB_KIND, facts.ended_at, columns)
+
+
+def described_row(overdue: "Overdue", status: str, outcome: str, at: datetime) -> EventRow:
+    """Return the row of a run whose end no event told of, and AWS did when it was asked."""
+    event_id = f"described-{sha256(f'{overdue.kind} {overdue.run}'.encode()).hexdigest()[:32]}"
+    columns: dict[str, Any] = {
+        "name": overdue.name,
+        "status": status,
+        "outcome": outcome,
+        "endpoint": overdue.endpoint,
+        "run": overdue.run,
+        "reason": "no event told of its end; AWS said so when it was asked",
+        "change_id": event_id,
+        "tags": [],
+    }
+    return EventRow(event_id, overdue.kind, at, columns)
 
 
 class EventLedger:

@@ -7,7 +7,7 @@ import msgspec
 
 from watchkeeper.aws.claim_record import Claim, ClaimRecord, take_claim
 from watchkeeper.aws.object_store import ObjectStore
-from watchkeeper.registry.capture_window import moment_text
+from watchkeeper.registry.capture_window import moment_text, parse_moment
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -31,6 +31,16 @@ class EventWork:
 
     def __init__(self, bucket: str, prefix: str, client: "S3Client") -> None:
         self.objects = ObjectStore(bucket, prefix, client)
+
+    def listening_since(self, now: datetime) -> datetime:
+        """Return since when events have been listened to; the first who asks begins it."""
+        key = "events/listening.json"
+        first = WorkRecord(status=DONE, claimed_at=moment_text(now), what="events are listened to since then")
+        stored = self.objects.read(key)
+        if stored is None:
+            self.objects.write(key, msgspec.json.encode(first), only_if_absent=True)
+            stored = self.objects.read(key)
+        return now if stored is None else parse_moment(_RECORDS.decode(stored.body).claimed_at)
 
     def claim(self, key: str, what: str, *, now: datetime, run_id: str = "") -> Claim[WorkRecord] | None:
         """Return the right to do it, or ``None`` if it is done; ``key`` is safe to stand in an object's name.

@@ -71,6 +71,8 @@ class AlarmEvidence(msgspec.Struct, frozen=True, kw_only=True):
 class IncidentStep(msgspec.Struct, frozen=True, kw_only=True):
     """One action of an incident. ``level`` is its place in its rule, from 0; ``allowed_by`` the policy or a person.
 
+    ``done_at`` is when AWS took the request, ``settled_at`` when it was seen to hold.
+
     ``target`` is what it is to bring about, written before it is done, so that a retry does the same. ``before`` and
     ``after`` hold ``config``, ``instances`` and ``weights`` by variant, and ``alarms`` with their evidence.
     """
@@ -87,6 +89,7 @@ class IncidentStep(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str = StepOutcome.DECIDED.value
     started_at: str | None = None
     done_at: str | None = None
+    settled_at: str | None = None
     watched_until: str | None = None
     verified: str = ""
     target: dict[str, Any] = {}
@@ -112,7 +115,8 @@ class IncidentRecord(msgspec.Struct, frozen=True, kw_only=True):
     """``incident.json``: where the incident stands, and everything that happened to it, oldest first.
 
     ``alarms`` are all that went off during it, with what was said of them first. ``held_by`` is the run that works on
-    it, ``event_ids`` the events that told of it. ``mode`` is the policy's at its opening.
+    it, ``event_ids`` the events that told of it. ``mode`` is the policy's at its opening, ``told_at`` when people were
+    first to be told: not of an alarm that does not last.
     """
 
     incident_id: str
@@ -123,6 +127,7 @@ class IncidentRecord(msgspec.Struct, frozen=True, kw_only=True):
     mode: str = ""
     severity: str = "warning"
     ended_at: str | None = None
+    told_at: str | None = None
     held_by: str = ""
     alarms: dict[str, AlarmEvidence] = {}
     event_ids: tuple[str, ...] = ()

@@ -33,7 +33,7 @@ class JobFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     ``billable_seconds`` are wall-clock seconds that each of the ``instances`` is billed for; for jobs of which
     SageMaker tells none, the time from start to end. ``metrics`` are the final ones, ``metric_definitions`` the
-    patterns that the job's own were read by.
+    patterns that the job's own were read by. ``part_of`` is the ARN of the tuning job that a training job belongs to.
     """
 
     job_type: JobType
@@ -50,6 +50,7 @@ class JobFacts(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, float] = {}
     metric_definitions: dict[str, str] = {}
     best_job: str | None = None
+    part_of: str | None = None
     cost_usd: float | None = None
 
     @property
@@ -110,6 +111,7 @@ def read_facts(job_type: JobType, answer: Mapping[str, Any], failures: Mapping[s
         metrics=_metrics(job_type, answer),
         metric_definitions=_definitions(job_type, answer),
         best_job=_best(answer).get("TrainingJobName"),
+        part_of=answer.get("TuningJobArn"),
     )
 
 
@@ -117,10 +119,12 @@ def with_cost(facts: JobFacts, prices: "PriceTable | None", region: str) -> JobF
     """Return the facts with what the job cost, where the price of every instance is known.
 
     A tuning job's cost is told only where all its training jobs use the same instances: SageMaker tells their time
-    together.
+    together. Its training jobs have none of their own, so that costs may be added up.
     """
     use = _USES.get(facts.job_type)
-    if prices is None or use is None or facts.billable_seconds is None or not facts.instances:
+    if prices is None or use is None or facts.part_of is not None:
+        return facts
+    if facts.billable_seconds is None or not facts.instances:
         return facts
     hours = [prices.hour_usd(use, kind, region) for kind, _ in facts.instances]
     known = [price * count for price, (_, count) in zip(hours, facts.instances, strict=True) if price is not None]

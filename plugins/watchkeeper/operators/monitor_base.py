@@ -28,11 +28,15 @@ if TYPE_CHECKING:
     from watchkeeper.aws.action_store import ActionStore
     from watchkeeper.aws.alert_record import AlertRecords
     from watchkeeper.aws.baseline_store import BaselineStore
+    from watchkeeper.aws.blast_radius import BlastRadius
+    from watchkeeper.aws.breaker_record import BreakerRecords
+    from watchkeeper.aws.config_history import ConfigHistory
     from watchkeeper.aws.cost_store import CostStore
     from watchkeeper.aws.event_inbox import EventInbox
     from watchkeeper.aws.event_ledger import EventLedger
     from watchkeeper.aws.event_work import EventWork
     from watchkeeper.aws.explanation_store import ExplanationStore
+    from watchkeeper.aws.incident_store import IncidentStore
     from watchkeeper.aws.key_index_store import KeyIndexStore
     from watchkeeper.aws.ledger import Ledger
     from watchkeeper.aws.log_report_store import LogReportStore
@@ -184,6 +188,34 @@ class Deployment:
         from watchkeeper.aws.action_store import ActionStore
 
         return ActionStore(*self._place)
+
+    @cached_property
+    def incidents(self) -> "IncidentStore":
+        """The records of all incidents."""
+        from watchkeeper.aws.incident_store import IncidentStore
+
+        return IncidentStore(*self._place)
+
+    @cached_property
+    def blast_radius(self) -> "BlastRadius":
+        """The places of endpoints that may be acted on."""
+        from watchkeeper.aws.blast_radius import BlastRadius
+
+        return BlastRadius(*self._place)
+
+    @cached_property
+    def breakers(self) -> "BreakerRecords":
+        """The circuit breakers of all endpoints."""
+        from watchkeeper.aws.breaker_record import BreakerRecords
+
+        return BreakerRecords(*self._place)
+
+    @cached_property
+    def config_history(self) -> "ConfigHistory":
+        """Which configurations were seen in service."""
+        from watchkeeper.aws.config_history import ConfigHistory
+
+        return ConfigHistory(*self._place)
 
     @cached_property
     def inbox(self) -> "EventInbox":

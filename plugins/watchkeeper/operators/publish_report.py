@@ -52,7 +52,9 @@ class RunSummary:
     alerts_sent: list[str] = field(default_factory=list)
     alerts_quiet: list[str] = field(default_factory=list)
     alerts_silenced: list[str] = field(default_factory=list)
+    exported: int = 0
     faults: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 class PublishReportOperator(MonitorOperator):
@@ -93,6 +95,7 @@ class PublishReportOperator(MonitorOperator):
         results = self._collect(deployment, scope, self._due(context, deployment, scope))
         acting = self._acting(deployment, scope, results)
         self._put_metrics(deployment, scope, results, summary)
+        self._export(deployment, scope, results, summary)
         stale = [] if scope.act is False else [item for item in results if item not in acting and item.revision > 1]
         self._publish(deployment, scope, acting, stale, summary)
         self._record(deployment, scope, results, summary)
@@ -245,6 +248,16 @@ class PublishReportOperator(MonitorOperator):
             return
         summary.metrics_accepted = report.accepted_count
         summary.metrics_refused = list(report.refusals)
+
+    def _export(
+        self, deployment: Deployment, scope: RunScope, results: list["WindowResult"], summary: RunSummary
+    ) -> None:
+        """Hand the results to whoever takes telemetry; what goes wrong with that is a warning, no more."""
+        from watchkeeper.operators.export_metrics import export_results
+
+        report = export_results(deployment, results, self.log.warning, scope.run_id)
+        summary.exported = report.exported
+        summary.warnings += report.warnings
 
     def _publish(
         self,

@@ -82,7 +82,7 @@ class ScanEndpointLogsOperator(MonitorOperator):
                 if reports:
                     counts[endpoint] = sum(report.scan.error_count for report in reports)
         if faults:
-            message = f"{len(faults)} logs could not be scanned:\n" + "\n".join(f"  {fault}" for fault in faults)
+            message = "Not all logs could be scanned:\n" + "\n".join(f"  {fault}" for fault in faults)
             raise (AirflowException if may_pass_later else AirflowFailException)(message)
         return counts
 
