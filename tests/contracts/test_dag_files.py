@@ -59,6 +59,7 @@ def test_all_dags_are_parsed_in_under_a_second_with_the_network_shut(parsed):
         "baseline",
         "ground_truth",
         "housekeeping",
+        "infrastructure",
         "model_quality",
         "monitor_daily",
         "monitor_hourly",
