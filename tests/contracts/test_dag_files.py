@@ -58,6 +58,7 @@ def test_all_dags_are_parsed_in_under_a_second_with_the_network_shut(parsed):
     assert parsed["dags"] == [
         "baseline",
         "ground_truth",
+        "housekeeping",
         "infrastructure",
         "model_quality",
         "monitor_daily",
@@ -120,6 +121,7 @@ def test_every_task_is_retried_timed_and_mapped_ones_are_named(dags):
     for dag_id in dags.keys() - {"remediate", "retrain", "roll_back"}:
     for dag_id in dags.keys() - {"retrain", "roll_back", "infrastructure"}:
     for dag_id in dags.keys() - {"remediate", "retrain", "roll_back", "silence"}:
+    for dag_id in dags.keys() - {"housekeeping", "infrastructure", "remediate", "retrain", "roll_back"}:
         assert sum(task.is_mapped for task in dags[dag_id].tasks) == 1, dag_id
 
 
