@@ -27,6 +27,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--wait-scale", type=float, default=0.01, help="seconds that a declared second of a traffic shift takes"
     )
+    serve.add_argument(
+        "--metric-seconds", type=int, default=2, help="period of the live endpoints' metrics (SageMaker's: 60)"
+    )
     serve.set_defaults(run=_serve)
 
     deploy = commands.add_parser("deploy", help="bucket, topic, queue, models, endpoints, baseline datasets")
@@ -88,6 +91,7 @@ def _serve(options: argparse.Namespace) -> int:
         flush_seconds=options.flush_seconds,
         settle_seconds=options.settle_seconds,
         wait_scale=options.wait_scale,
+        metric_seconds=options.metric_seconds,
     )
     return 0
 

@@ -11,10 +11,18 @@ from pathlib import Path
 from sandbox.aws_client import ACCOUNT
 
 HOST = "127.0.0.1"
+# A period's metrics are put by a thread that looks every half second.
+_METRIC_DELAY_SECONDS = 1.0
 
 
 def serve(
-    *, port: int, ready_file: Path | None, flush_seconds: float, settle_seconds: float, wait_scale: float
+    *,
+    port: int,
+    ready_file: Path | None,
+    flush_seconds: float,
+    settle_seconds: float,
+    wait_scale: float,
+    metric_seconds: int,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Port 0 takes a free one; ``ready_file`` gets ``{"url": …, "pid": …}``."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -28,7 +36,7 @@ def serve(
     _configure_emulators(bound)
     try:
         url = f"http://{HOST}:{bound}"
-        asyncio.run(_serve(listener, url, ready_file, flush_seconds, settle_seconds, wait_scale))
+        asyncio.run(_serve(listener, url, ready_file, flush_seconds, settle_seconds, wait_scale, metric_seconds))
     finally:
         if ready_file:
             ready_file.unlink(missing_ok=True)
@@ -61,17 +69,26 @@ async def _serve(
     flush_seconds: float,
     settle_seconds: float,
     wait_scale: float,
+    metric_seconds: int,
 ) -> None:
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
     from ministack.app import app as ministack
 
+    from sandbox.alarm_overlay import AlarmClock
+    from sandbox.code_overlay import code_states
     from sandbox.live_endpoints import LiveEndpoints
     from sandbox.moto_application import moto_application
+    from sandbox.platform_clock import PlatformClock, sagemaker_states
     from sandbox.request_router import RequestRouter
+    from sandbox.scaling_overlay import VariantScaling
 
-    endpoints = LiveEndpoints(url, flush_seconds)
+    alarms, scaling = AlarmClock(metric_seconds + _METRIC_DELAY_SECONDS), VariantScaling()
+    alarms.install()
+    scaling.install()
+    endpoints = LiveEndpoints(url, flush_seconds, metric_seconds)
     router = RequestRouter(ministack, moto_application(url, settle_seconds, wait_scale), endpoints)
+    clock = PlatformClock([alarms.tick, scaling.tick], [sagemaker_states, code_states])
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]
     config.accesslog = None
@@ -85,12 +102,14 @@ async def _serve(
     server = asyncio.create_task(hypercorn_serve(router, config, shutdown_trigger=closing.wait))  # type: ignore[arg-type]
     await _until_ready(server, url)
     endpoints.start()
+    clock.start()
     if ready_file:
         partial = ready_file.with_suffix(".part")
         partial.write_text(json.dumps({"url": url, "pid": os.getpid()}))
         partial.rename(ready_file)
     print(f"sandbox ready at {url}", flush=True)
     await asyncio.wait((asyncio.create_task(stop.wait()), server), return_when=asyncio.FIRST_COMPLETED)
+    await loop.run_in_executor(None, clock.stop)
     await loop.run_in_executor(None, endpoints.stop)  # puts the last captures while S3 still answers
     closing.set()
     await server

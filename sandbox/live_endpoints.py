@@ -4,7 +4,6 @@ import json
 import logging
 import random
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,10 +16,10 @@ from moto.sagemaker.models import sagemaker_backends
 from sandbox.aws_client import ACCOUNT, local_client
 from sandbox.capture_agent import CaptureAgent
 from sandbox.endpoint_simulator import EndpointSimulator, Invocation
-from sandbox.invocation_metrics import InvocationMetrics
+from sandbox.invocation_metrics import InvocationMetrics, VariantKey
 
 _HEADER = "x-amzn-sagemaker-"
-_METRIC_SECONDS = 5.0
+_RATE_SECONDS = 5.0
 
 logger = logging.getLogger("sandbox")
 
@@ -37,7 +36,7 @@ class HttpAnswer:
 class LiveEndpoints:
     """Serves invocations from several threads; ``start`` and ``stop`` frame its flushing thread."""
 
-    def __init__(self, url: str, flush_seconds: float) -> None:
+    def __init__(self, url: str, flush_seconds: float, metric_seconds: int) -> None:
         self._url = url
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -52,10 +51,11 @@ class LiveEndpoints:
             source=source,
         )
         self._metrics = InvocationMetrics(
-            lambda namespace, data: cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
+            lambda namespace, data: cloudwatch.put_metric_data(Namespace=namespace, MetricData=data), metric_seconds
         )
-        self._simulator = EndpointSimulator(lambda name: self._containers[name], self._agent, self._metrics, source)
-        self._metrics_due = time.monotonic() + _METRIC_SECONDS
+        self._simulator = EndpointSimulator(
+            lambda name: self._containers[name], self._agent, self._metrics, source, _RATE_SECONDS
+        )
         self._thread = threading.Thread(target=self._keep_flushing, name="sandbox-capture", daemon=True)
 
     def start(self) -> None:
@@ -89,9 +89,12 @@ class LiveEndpoints:
         self._load(artifacts)
         with self._lock:
             variant, answer = self._simulator.invoke(facts, call)
+        if answer.status == 503:
+            return _refusal(503, "ServiceUnavailable", answer.body.decode())
         if answer.status != 200:
             text = answer.body.decode()
-            message = f'Received client error ({answer.status}) from {variant} with message "{text}".'
+            side = "client" if answer.status < 500 else "server"
+            message = f'Received {side} error ({answer.status}) from {variant} with message "{text}".'
             return _refusal(
                 424, "ModelError", message, OriginalStatusCode=answer.status, OriginalMessage=text, LogStreamArn=""
             )
@@ -125,14 +128,20 @@ class LiveEndpoints:
                 logger.exception("cannot put metrics; the sandbox goes on")
 
     def _flush(self, *, everything: bool = False) -> None:
+        now = datetime.now(UTC)
         with self._lock:
             if everything:
                 self._agent.flush()
             else:
-                self._agent.flush_due(datetime.now(UTC))
-            if everything or time.monotonic() >= self._metrics_due:
-                self._metrics.flush()
-                self._metrics_due = time.monotonic() + _METRIC_SECONDS
+                self._agent.flush_due(now)
+            for variant in _variants_in_service():
+                self._metrics.idle(variant, now)
+            self._metrics.flush(None if everything else now)
+
+
+def _variants_in_service() -> list[VariantKey]:
+    backends = sagemaker_backends[ACCOUNT]
+    return [key for region in list(backends) for key in backends[region].variants_in_service()]
 
 
 def _refusal(status: int, code: str, message: str, **more: Any) -> HttpAnswer:

@@ -9,7 +9,8 @@ from moto.core.responses import ActionResult, BaseResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sagemaker.models import sagemaker_backends
 
-from sandbox import pipeline_overlay, registry_overlay, sagemaker_overlay
+from sandbox import code_overlay, pipeline_overlay, registry_overlay, sagemaker_overlay
+from sandbox.call_trail import recorded
 
 
 class NotImplementedHere(ServiceException):
@@ -36,7 +37,8 @@ def moto_application(url: str, settle_seconds: float, wait_scale: float) -> Call
     registry_overlay.install(url)
     sagemaker_overlay.install(settle_seconds, wait_scale)
     pipeline_overlay.install()
-    BaseResponse.call_action = _honest(BaseResponse.call_action)
+    code_overlay.install(settle_seconds)
+    BaseResponse.call_action = _honest(recorded(BaseResponse.call_action))
     dispatcher = _Dispatcher(create_backend_app)
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

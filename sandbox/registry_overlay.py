@@ -89,12 +89,12 @@ class RegistryBackend(SageMakerModelBackend):
         return super().create_model(*args, **kwargs)
 
     def container_of(self, model_name: str) -> dict[str, Any]:
-        """Return image and ``ModelDataUrl`` of a model's first container, from its package if it names one."""
+        """Return a model's first container, with image and ``ModelDataUrl`` from its package if it names one."""
         model: Model = self._models[model_name]
         container: dict[str, Any] = model.primary_container or model.containers[0]
         if "ModelPackageName" in container:
             package = self.describe_model_package(container["ModelPackageName"])
-            return dict(package.inference_specification["Containers"][0])
+            return container | dict(package.inference_specification["Containers"][0])
         return container
 
 

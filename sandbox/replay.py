@@ -23,6 +23,7 @@ from sandbox.endpoint_simulator import EndpointFacts, EndpointSimulator, Invocat
 from sandbox.invocation_metrics import InvocationMetrics
 from sandbox.linear_model import LinearModel
 from sandbox.model_container import ModelContainer
+from sandbox.service_load import ServiceProfile
 from sandbox.traffic.expected_verdicts import iso, span
 from sandbox.traffic.request_stream import Request, requests_of
 from sandbox.traffic.scene import Scene
@@ -96,8 +97,8 @@ def _replay_scene(
             inference_id=request.inference_id,
             capture_lost=request.capture_lost,
         )
-        _variant, answer = simulator.invoke(facts, call, measure=False)
-        if answer.status != 200:
+        _variant, answer = simulator.invoke(facts, call)
+        if 400 <= answer.status < 500:
             message = f"{scene.endpoint}: the model refused {request.event_id}: {answer.body.decode()}"
             raise RuntimeError(message)
         hour = iso((request.at + shift).replace(minute=0, second=0, microsecond=0))
@@ -128,6 +129,7 @@ def _deployed(url: str, endpoint: str) -> tuple[EndpointFacts, ModelContainer]:
     models = {variant["VariantName"]: variant["ModelName"] for variant in config["ProductionVariants"]}
     (model_name,) = set(models.values())
     container = sagemaker.describe_model(ModelName=model_name)["PrimaryContainer"]
+    profile = ServiceProfile.of(container.get("Environment") or {})
     if "ModelPackageName" in container:
         package = sagemaker.describe_model_package(ModelPackageName=container["ModelPackageName"])
         (container,) = package["InferenceSpecification"]["Containers"]
@@ -138,6 +140,8 @@ def _deployed(url: str, endpoint: str) -> tuple[EndpointFacts, ModelContainer]:
         weights={variant["VariantName"]: variant["CurrentWeight"] for variant in described["ProductionVariants"]},
         models=models,
         capture=config.get("DataCaptureConfig"),
+        instances={v["VariantName"]: v.get("CurrentInstanceCount", 1) for v in described["ProductionVariants"]},
+        profiles=dict.fromkeys(models, profile),
     )
     return facts, ModelContainer(LinearModel.from_artifact(packed))
 

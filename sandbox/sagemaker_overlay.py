@@ -23,6 +23,7 @@ from sandbox.alarm_watch import watch_alarms
 from sandbox.endpoint_change import EndpointChange, TrafficShift
 from sandbox.endpoint_simulator import EndpointFacts
 from sandbox.registry_overlay import RegistryBackend
+from sandbox.service_load import ServiceProfile
 
 ROLLBACK_TAG = {"Key": "sandbox:update", "Value": "rollback"}
 FAILURE_TAG = {"Key": "sandbox:create", "Value": "fail"}
@@ -271,6 +272,16 @@ class EndpointBackend(RegistryBackend):
             self.settled(name)
         return super().list_endpoints(*args, **kwargs)
 
+    def variants_in_service(self) -> list[tuple[str, str]]:
+        """Return the (endpoint, variant) whose instances run now."""
+        found = [self.settled(name) for name in list(self.endpoints)]
+        return [
+            (endpoint.endpoint_name, variant["VariantName"])
+            for endpoint in found
+            if endpoint.endpoint_status not in {"Creating", "Failed"}
+            for variant in endpoint.production_variants
+        ]
+
     def in_service(self, endpoint_name: str) -> tuple[EndpointFacts, dict[str, str]] | None:
         """Return the facts of the fleet that answers now and the artifact of each model; None if none does.
 
@@ -292,6 +303,11 @@ class EndpointBackend(RegistryBackend):
             weights={v["VariantName"]: float(v["CurrentWeight"]) for v in variants},
             models=models,
             capture=config.get("DataCaptureConfig") or None,
+            instances={v["VariantName"]: int(v.get("CurrentInstanceCount", 1)) for v in variants},
+            profiles={
+                variant: ServiceProfile.of(self.container_of(name).get("Environment") or {})
+                for variant, name in models.items()
+            },
         )
         return facts, {name: self.container_of(name)["ModelDataUrl"] for name in models.values()}
 

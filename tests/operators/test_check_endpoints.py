@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 
 import pytest
 
 from tests import airflow_home
-from watchkeeper.operators.check_endpoints import endpoint_faults, main
+from watchkeeper.operators.check_endpoints import endpoint_faults, main, price_warning
+from watchkeeper.registry.price_table import load_prices
 
 SOUND = "owner: me\ncapture: {s3_uri: s3://bucket/x, input_columns: [sex, age]}\nground_truth: {s3_uri: s3://b-b/t}\n"
 CONFIG = {"dataset_type": "text/csv", "headers": ["sex", "age", "label"], "label": "label", "methods": {}}
@@ -56,6 +58,14 @@ def test_requests_and_settings_that_do_not_fit_are_told(folder, monitors, expect
     count, (fault,) = endpoint_faults(folder(monitors=monitors))
     assert count == 0
     assert fault.startswith(f"churn.yaml: {expected}")
+
+
+def test_an_old_price_table_is_warned_of_and_a_missing_one_told(tmp_path):
+    include = airflow_home.REPOSITORY / "include"
+    made = load_prices(include).date
+    assert price_warning(include, made) is None
+    assert str(made) in price_warning(include, made + timedelta(days=181))
+    assert "no ceiling holds" in price_warning(tmp_path, made)
 
 
 def test_the_examples_are_sound_in_a_process_without_airflow(folder):

@@ -156,14 +156,19 @@ class CloudWatchHook(AlarmHook):
             for page in pages:
                 yield from page.get("Metrics", ())
 
-    def put_dashboard(self, name: str, body: Mapping[str, Any]) -> tuple[str, ...]:
+    def put_dashboard(
+        self, name: str, body: Mapping[str, Any], tags: Sequence[Mapping[str, str]] = ()
+    ) -> tuple[str, ...]:
         """Create or replace a dashboard; return what CloudWatch found odd about it, a sentence each.
 
         :param name: the dashboard's name.
         :param body: the dashboard, as the JSON of its body.
+        :param tags: tags of a dashboard that is created; of one that is there they are ignored.
         """
+        more: Any = {"Tags": list(tags)} if tags else {}
         with permission_named("cloudwatch", f"dashboard/{name}"):
-            answer = self.client.put_dashboard(DashboardName=name, DashboardBody=json.dumps(body, sort_keys=True))
+            text = json.dumps(body, sort_keys=True)
+            answer = self.client.put_dashboard(DashboardName=name, DashboardBody=text, **more)
         messages = answer.get("DashboardValidationMessages", [])
         return tuple(f"{message.get('DataPath', '/')}: {message.get('Message', '')}" for message in messages)
 

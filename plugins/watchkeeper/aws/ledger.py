@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from watchkeeper.aws.ledger_file import LedgerFile, ledger_folder, window_file_key
 from watchkeeper.aws.object_store import ObjectStore
 from watchkeeper.aws.window_result import WindowResult
+from watchkeeper.errors import StoreError
 from watchkeeper.registry.capture_window import Window, windows_between
 
 if TYPE_CHECKING:
@@ -19,9 +21,13 @@ if TYPE_CHECKING:
 
 #: Findings kept per row, worst first; the report in S3 keeps them all.
 FINDINGS_PER_ROW = 50
+PARQUET = "application/vnd.apache.parquet"
 _READERS = 8
 #: The window's identity: what a later revision replaces.
 IDENTITY = ("endpoint", "variant", "monitor", "period", "window_start", "window_end")
+#: A row's identity: one that stands in a window's file and, put together since, in its day's file too is one row.
+ROW_IDENTITY = ("endpoint", "variant", "period", "window_start", "window_end", "digest", "revision", "run_id")
+_READ_ATTEMPTS = 4
 
 
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +105,11 @@ def ledger_schema() -> "dict[str, Any]":
 
 
 class Ledger:
-    """All verdicts, below ``s3://bucket/prefix``. Files are never rewritten: a later revision is another file."""
+    """All verdicts, below ``s3://bucket/prefix``.
+
+    Files are never rewritten: a later revision is another file, and those of a past day become one
+    (``ledger_compaction``), written before they are deleted.
+    """
 
     def __init__(self, bucket: str, prefix: str, client: "S3Client") -> None:
         self.objects = ObjectStore(bucket, prefix, client)
@@ -138,11 +148,15 @@ class Ledger:
         import polars as pl
 
         schema = ledger_schema()
-        keys = [key for key, window in self._files(monitor, start, end) if period is None or window.period == period]
-        with ThreadPoolExecutor(_READERS) as readers:
-            bodies = [stored.body for stored in readers.map(self.objects.read, keys) if stored is not None]
-        frames = [_conformed(pl.read_parquet(io.BytesIO(body)), schema) for body in bodies]
+        frames = [
+            conformed(pl.read_parquet(io.BytesIO(body)), schema) for body in self._bodies(monitor, start, end, period)
+        ]
         rows = pl.concat(frames) if frames else pl.DataFrame(schema=schema)
+        # A day's file holds more than was asked for, and may stand beside the files that it was made of.
+        rows = rows.filter(pl.col("window_start").is_between(start, end, closed="left"))
+        if period is not None:
+            rows = rows.filter(pl.col("period") == period)
+        rows = rows.unique(subset=list(ROW_IDENTITY), keep="first", maintain_order=True)
         rows = rows.with_columns(pl.lit(monitor).alias("monitor")).select("monitor", *schema)
         if endpoints is not None:
             rows = rows.filter(pl.col("endpoint").is_in(list(endpoints)))
@@ -153,24 +167,46 @@ class Ledger:
 
     def windows_recorded(self, monitor: str, start: datetime, end: datetime) -> frozenset[Window]:
         """Return the windows in ``[start, end)`` of which the ledger holds any verdict, by file names alone."""
-        return frozenset(window for _, window in self._files(monitor, start, end))
+        found = (window for file in self._files(monitor, start, end) for window in file.windows)
+        return frozenset(window for window in found if start <= window.start < end)
 
-    def _files(self, monitor: str, start: datetime, end: datetime) -> list[tuple[str, Window]]:
-        """Return keys and windows of the files whose window starts in ``[start, end)``."""
-        found = []
+    def files(self, monitor: str, day: Window) -> tuple[LedgerFile, ...]:
+        """Return the files of a monitor's windows that start on a day, in key order."""
+        listed = self.objects.list(ledger_folder(monitor, day))
+        return tuple(file for item in listed if (file := LedgerFile.parse(item.key)) is not None)
+
+    def _bodies(self, monitor: str, start: datetime, end: datetime, period: str | None) -> list[bytes]:
+        """Return the content of every file that may hold rows of the time.
+
+        A file that is gone by the time it is read was put together with others since: then all is looked up again.
+        """
+        for _ in range(_READ_ATTEMPTS):
+            keys = [
+                file.key
+                for file in self._files(monitor, start, end)
+                if period is None or any(window.period == period for window in file.windows)
+            ]
+            with ThreadPoolExecutor(_READERS) as readers:
+                found = list(readers.map(self.objects.read, keys))
+            bodies = [stored.body for stored in found if stored is not None]
+            if len(bodies) == len(keys):
+                return bodies
+        raise StoreError(
+            self.objects.uri(f"ledger/monitor={monitor}/"),
+            f"files went away {_READ_ATTEMPTS} times while they were read",
+            "See who deletes files there; housekeeping does so only once what they held is written elsewhere.",
+        )
+
+    def _files(self, monitor: str, start: datetime, end: datetime) -> list[LedgerFile]:
+        """Return the files that hold a window which starts in ``[start, end)``."""
         # Days are the partitions; the last one may be cut by ``end``, hence one more than whole days.
-        first = Window.day_of(start).start
-        days = windows_between("daily", first, Window.day_of(end).end)
-        for day in days:
-            for item in self.objects.list(f"ledger/monitor={monitor}/date={day.start_date}/"):
-                name = item.key.rpartition("/")[2].removesuffix(".parquet").rpartition("-")[0]
-                try:
-                    window = Window.from_name(name)
-                except ValueError:
-                    continue
-                if start <= window.start < end:
-                    found.append((item.key, window))
-        return found
+        days = windows_between("daily", Window.day_of(start).start, Window.day_of(end).end)
+        return [
+            file
+            for day in days
+            for file in self.files(monitor, day)
+            if any(start <= window.start < end for window in file.windows)
+        ]
 
     def _known_digests(self, monitor: str, window: Window) -> set[tuple[str, ...]]:
         rows = self.read(monitor, window.start, window.end, period=window.period, every_revision=True)
@@ -200,10 +236,8 @@ class Ledger:
         frame = pl.DataFrame([_row(result, uri, window, run) for result, uri in ordered], schema=ledger_schema())
         buffer = io.BytesIO()
         frame.write_parquet(buffer, compression="zstd", statistics=True)
-        key = f"ledger/monitor={monitor}/date={window.start_date}/{window.name}-{digest}.parquet"
-        wrote = self.objects.write(
-            key, buffer.getvalue(), only_if_absent=True, content_type="application/vnd.apache.parquet"
-        )
+        key = window_file_key(monitor, window, digest)
+        wrote = self.objects.write(key, buffer.getvalue(), only_if_absent=True, content_type=PARQUET)
         return key if wrote else None
 
 
@@ -228,7 +262,7 @@ def _row(result: WindowResult, uri: str, window: Window, run: RunFacts) -> dict[
     }
 
 
-def _conformed(frame: "pl.DataFrame", schema: dict[str, Any]) -> "pl.DataFrame":
+def conformed(frame: "pl.DataFrame", schema: dict[str, Any]) -> "pl.DataFrame":
     """Return the frame with this version's columns: older files lack some, newer ones have more."""
     import polars as pl
 

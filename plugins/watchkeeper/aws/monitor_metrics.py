@@ -39,6 +39,14 @@ def run_namespace(root: str) -> str:
     return f"{root}/{_RUN_NAME}"
 
 
+def schedule_dimensions(
+    endpoint: str, endpoint_name: str, variant: str, monitor: str, period: str
+) -> list[dict[str, str]]:
+    """Return the dimensions of a monitor's summaries: of one variant, over hours or days."""
+    schedule = ReportStore.schedule(endpoint, monitor, period)
+    return _dimensions(Endpoint=endpoint_name, Variant=variant, MonitoringSchedule=schedule)
+
+
 def summary_points(result: WindowResult) -> list[dict[str, Any]]:
     """Return the window's summary: rows, violations, worst distance and its feature's rank, coverage, NDCG, time taken.
 
@@ -54,8 +62,9 @@ def summary_points(result: WindowResult) -> list[dict[str, Any]]:
         ("WorstDistanceFeatureRank", result.worst_distance_rank, "None"),
         ("AnalysisTime", result.analysis_seconds, "Seconds"),
     )
-    schedule = ReportStore.schedule(result.endpoint, result.monitor, result.period)
-    dimensions = _dimensions(Endpoint=result.endpoint_name, Variant=result.variant, MonitoringSchedule=schedule)
+    dimensions = schedule_dimensions(
+        result.endpoint, result.endpoint_name, result.variant, result.monitor, result.period
+    )
     return [
         _point(name, dimensions, result, Value=float(value), Unit=unit)
         for name, value, unit in figures

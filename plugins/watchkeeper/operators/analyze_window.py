@@ -137,6 +137,10 @@ class AnalyzeWindowOperator(MonitorOperator):
         """Judge one window; return what went wrong, and whether another try may help."""
         name = f"{analysis.spec.registry_id}/{variant} {window}"
         try:
+            skipped = analysis.skipped(variant, window)
+            if skipped is not None:
+                self.log.info("%s: %s", name, skipped.reason)
+                return None, False
             result = analysis.analyze(variant, window)
         except Exception as error:
             self._stop_if_killed()

@@ -7,6 +7,7 @@ the analysis alone.
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,9 @@ from watchkeeper.operators.attribution_rules import attribution_rules, request_f
 from watchkeeper.operators.bias_rules import bias_attributes
 from watchkeeper.operators.quality_rules import quality_attributes
 from watchkeeper.registry.deployment_settings import environment_name
+from watchkeeper.registry.fleet_file import load_fleet
 from watchkeeper.registry.include_folder import find_include
+from watchkeeper.registry.price_table import load_prices
 from watchkeeper.registry.registry_files import load_registry
 
 if TYPE_CHECKING:
@@ -48,6 +51,23 @@ def _rule_faults(spec: "EndpointSpec") -> Iterator[str]:
     yield from (f"{spec.registry_id}.yaml: {text}" for text in sorted(told))
 
 
+def fleet_faults(include: Path) -> tuple[str, ...]:
+    """Return every fault of the fleet's file."""
+    try:
+        load_fleet(include)
+    except RegistryError as error:
+        return error.problems
+    return ()
+
+
+def price_warning(include: Path, today: date) -> str | None:
+    """Return why the price table is to be looked at: its age, or that it cannot be read. It refuses nothing."""
+    try:
+        return load_prices(include).staleness(today)
+    except RegistryError as error:
+        return f"{error}\nWithout it no cost is told, and no ceiling holds."
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Print every fault and return 1, or say that all is sound and return 0."""
     import os
@@ -58,10 +78,16 @@ def main(arguments: list[str] | None = None) -> int:
     configured = os.environ.get(environment_name("endpoints"), "").strip()
     folder = given or (Path(configured) if configured else find_include() / "endpoints")
     count, faults = endpoint_faults(folder)
+    if given is None:
+        faults += fleet_faults(find_include())
+    # Of this deployment, not of any folder that is looked at.
+    warning = None if given else price_warning(find_include(), datetime.now(UTC).date())
+    if warning:
+        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
     if faults:
         print(RegistryError(str(folder), faults), file=sys.stderr)  # noqa: T201 - a command's answer
         return 1
-    print(f"{count} endpoint file{' is' if count == 1 else 's are'} sound")  # noqa: T201
+    print(f"{count} endpoint file{' is' if count == 1 else 's are'} sound{'' if given else ', and the fleet'}")  # noqa: T201
     return 0
 
 

@@ -13,6 +13,7 @@ from watchkeeper.aws.data_capture import (
     start_update,
     verify_capture,
 )
+from watchkeeper.aws.endpoint_shape import declared_capture
 from watchkeeper.aws.endpoint_trigger import EndpointSettledTrigger
 from watchkeeper.aws.sagemaker_hook import EndpointHook
 from watchkeeper.operators.monitor_base import MonitorOperator, failing_at_once
@@ -54,6 +55,11 @@ class EnableDataCaptureOperator(MonitorOperator):
         self.deferrable = deferrable
         self.waiter_delay = waiter_delay
         self.waiter_max_attempts = waiter_max_attempts
+
+    @property
+    def label(self) -> str:
+        """What the mapped instance is called."""
+        return self.endpoint
 
     def execute(self, context: "Context") -> str:  # noqa: ARG002
         """Return the name of the configuration in service; AirflowFailException if capture is not as declared."""
@@ -116,15 +122,4 @@ class EnableDataCaptureOperator(MonitorOperator):
     def _declared(self) -> "tuple[AwsAccess, str, DeclaredCapture]":
         deployment = self.open_deployment()
         spec = deployment.registry.require(self.endpoint)
-        capture = spec.capture
-        return (
-            deployment.access_of(spec),
-            spec.endpoint_name,
-            DeclaredCapture(
-                s3_uri=capture.s3_uri,
-                sampling_percentage=capture.sampling_percentage,
-                kms_key_id=capture.kms_key_id,
-                csv_content_types=capture.csv_content_types,
-                json_content_types=capture.json_content_types,
-            ),
-        )
+        return deployment.access_of(spec), spec.endpoint_name, declared_capture(spec)

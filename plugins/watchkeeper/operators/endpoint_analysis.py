@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from watchkeeper.aws.capture_store import CaptureStore
+from watchkeeper.aws.capture_store import CaptureStore, capture_digest
 from watchkeeper.aws.cloudwatch_hook import CloudWatchHook
 from watchkeeper.aws.sagemaker_hook import EndpointHook, LiveEndpoint
 from watchkeeper.aws.window_result import WindowResult, verdict_digest, with_fields
 from watchkeeper.errors import EndpointStateError, PermissionMissingError
 from watchkeeper.operators.window_judgement import code_version
 from watchkeeper.registry.capture_window import Window, moment_text, period_of
-from watchkeeper.registry.monitor_spec import MonitorName
+from watchkeeper.registry.monitor_spec import CAPTURE_MONITORS, MonitorName
 from watchkeeper.registry.window_rules import MAKE_GOOD_WITHIN
 
 if TYPE_CHECKING:
@@ -89,6 +89,36 @@ class EndpointAnalysis(ABC):
             model_version=spec.model_version,
             analyzed_at=moment_text(datetime.now(UTC)),
             run_id=self.run_id,
+        )
+
+    def skipped(self, variant: str, window: Window) -> WindowResult | None:
+        """Return the verdict of a window that is left out for being empty, where the file (or its ceiling) says so.
+
+        ``no_traffic``, as an analysis would say, for the ledger alone; ``None`` for a window that has to be analysed.
+        Costs one listing an hour and a question to CloudWatch, and writes nothing.
+        """
+        rules = self.spec.cost
+        if rules is None or not rules.skip_empty_windows or self.monitor not in CAPTURE_MONITORS:
+            return None
+        if self._captures.list_window(self.spec.endpoint_name, variant, window):
+            return None
+        invocations = self._invocations(variant, window)
+        if invocations:
+            return None
+        draft = with_fields(self.draft(variant, window), capture_digest=capture_digest(()), row_count=0)
+        known = "CloudWatch counted no invocation" if invocations == 0 else "CloudWatch knows of no invocation"
+        return with_fields(
+            draft,
+            verdict="no_traffic",
+            reason=f"skipped as empty: nothing was captured, and {known}",
+            invocation_count=invocations,
+            digest=verdict_digest(
+                capture_digest=draft.capture_digest,
+                baseline_version=None,
+                spec_digest=draft.spec_digest,
+                code_version=draft.code_version,
+                traffic="skipped",
+            ),
         )
 
     def record_failure(self, variant: str, window: Window, reason: str) -> WindowResult:

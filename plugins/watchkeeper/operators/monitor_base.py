@@ -36,12 +36,15 @@ if TYPE_CHECKING:
     from watchkeeper.aws.incident_store import IncidentStore
     from watchkeeper.aws.key_index_store import KeyIndexStore
     from watchkeeper.aws.ledger import Ledger
+    from watchkeeper.aws.log_report_store import LogReportStore
     from watchkeeper.aws.merged_store import MergedStore
     from watchkeeper.aws.notice_record import NoticeRecords
     from watchkeeper.aws.notice_thread import NoticeThreads
+    from watchkeeper.aws.plan_store import PlanStore
     from watchkeeper.aws.probe_store import ProbeStore
     from watchkeeper.aws.report_store import ReportStore
     from watchkeeper.aws.silence_store import SilenceStore
+    from watchkeeper.registry.cost_control import CostControl
     from watchkeeper.registry.deployment_settings import DeploymentSettings
     from watchkeeper.registry.endpoint_spec import EndpointSpec
     from watchkeeper.registry.fleet_spec import FleetSpec
@@ -79,10 +82,18 @@ class Deployment:
 
     @cached_property
     def registry(self) -> "Registry":
-        """The endpoint files, read once."""
+        """The endpoint files, read once, each as its cost ceiling leaves it: every task sees the same."""
+        return self.cost.registry
+
+    @cached_property
+    def cost(self) -> "CostControl":
+        """What ceilings of cost have taken away from the endpoint files, and whose infrastructure is refused."""
+        from watchkeeper.registry.cost_control import cost_basis, under_ceilings
         from watchkeeper.registry.registry_files import load_registry
 
-        return load_registry(self.settings.endpoints_folder())
+        settings = self.settings
+        declared = load_registry(settings.endpoints_folder())
+        return under_ceilings(declared, lambda: cost_basis(settings.include_folder(), settings.region_name))
 
     @cached_property
     def fleet(self) -> "FleetSpec":
@@ -97,6 +108,13 @@ class Deployment:
         from watchkeeper.aws.report_store import ReportStore
 
         return ReportStore(*self._place)
+
+    @cached_property
+    def log_reports(self) -> "LogReportStore":
+        """What was found in endpoints' logs."""
+        from watchkeeper.aws.log_report_store import LogReportStore
+
+        return LogReportStore(*self._place)
 
     @cached_property
     def baselines(self) -> "BaselineStore":
@@ -202,6 +220,13 @@ class Deployment:
         from watchkeeper.aws.event_inbox import EventInbox
 
         return EventInbox(*self._place)
+
+    @cached_property
+    def plans(self) -> "PlanStore":
+        """The plans of what AWS shall hold."""
+        from watchkeeper.aws.plan_store import PlanStore
+
+        return PlanStore(*self._place)
 
     @cached_property
     def probes(self) -> "ProbeStore":

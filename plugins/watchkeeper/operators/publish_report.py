@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from watchkeeper.aws.window_result import WindowResult
+    from watchkeeper.operators.endpoint_analysis import EndpointAnalysis
     from watchkeeper.registry.endpoint_spec import EndpointSpec
 
 #: Rings whenever verdicts were recorded.
@@ -51,7 +52,9 @@ class RunSummary:
     alerts_sent: list[str] = field(default_factory=list)
     alerts_quiet: list[str] = field(default_factory=list)
     alerts_silenced: list[str] = field(default_factory=list)
+    exported: int = 0
     faults: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 class PublishReportOperator(MonitorOperator):
@@ -92,6 +95,7 @@ class PublishReportOperator(MonitorOperator):
         results = self._collect(deployment, scope, self._due(context, deployment, scope))
         acting = self._acting(deployment, scope, results)
         self._put_metrics(deployment, scope, results, summary)
+        self._export(deployment, scope, results, summary)
         stale = [] if scope.act is False else [item for item in results if item not in acting and item.revision > 1]
         self._publish(deployment, scope, acting, stale, summary)
         self._record(deployment, scope, results, summary)
@@ -149,6 +153,8 @@ class PublishReportOperator(MonitorOperator):
         for one, result in zip(wanted, found, strict=True):
             if result is not None:
                 results.append(result)
+            elif (skipped := self._skipped(deployment, scope, *one)) is not None:
+                results.append(skipped)
             elif one[-1] in scope.windows:
                 results.append(self._missing(deployment, scope, *one))
             else:
@@ -156,6 +162,25 @@ class PublishReportOperator(MonitorOperator):
         if left:
             self.log.warning("%d missed windows could not be made good in this run; they stay due", left)
         return results
+
+    def _skipped(
+        self,
+        deployment: Deployment,
+        scope: RunScope,
+        monitor: MonitorName,
+        spec: "EndpointSpec",
+        variant: str,
+        window: Window,
+    ) -> "WindowResult | None":
+        """Return the verdict of a window that the analysis left out for being empty; whatever happened in the run."""
+        if spec.cost is None or not spec.cost.skip_empty_windows:
+            return None
+        try:
+            return self._analysis(deployment, scope, monitor, spec).skipped(variant, window)
+        except Exception:
+            # Then it has no result, and is told as such.
+            self.log.exception("%s/%s %s could not be looked at", spec.registry_id, variant, window)
+            return None
 
     def _missing(
         self,
@@ -166,11 +191,15 @@ class PublishReportOperator(MonitorOperator):
         variant: str,
         window: Window,
     ) -> "WindowResult":
+        reason = f"no result was written in run {scope.run_id or 'of this task'}: see the log of task analyze"
+        return self._analysis(deployment, scope, monitor, spec).record_failure(variant, window, reason)
+
+    def _analysis(
+        self, deployment: Deployment, scope: RunScope, monitor: MonitorName, spec: "EndpointSpec"
+    ) -> "EndpointAnalysis":
         from watchkeeper.operators.monitor_analysis import analysis_of
 
-        reason = f"no result was written in run {scope.run_id or 'of this task'}: see the log of task analyze"
-        analysis = analysis_of(monitor)(deployment, spec, scope.run_id, scope.baseline, self.log.info, self.log.warning)
-        return analysis.record_failure(variant, window, reason)
+        return analysis_of(monitor)(deployment, spec, scope.run_id, scope.baseline, self.log.info, self.log.warning)
 
     def _record(
         self, deployment: Deployment, scope: RunScope, results: list["WindowResult"], summary: RunSummary
@@ -219,6 +248,16 @@ class PublishReportOperator(MonitorOperator):
             return
         summary.metrics_accepted = report.accepted_count
         summary.metrics_refused = list(report.refusals)
+
+    def _export(
+        self, deployment: Deployment, scope: RunScope, results: list["WindowResult"], summary: RunSummary
+    ) -> None:
+        """Hand the results to whoever takes telemetry; what goes wrong with that is a warning, no more."""
+        from watchkeeper.operators.export_metrics import export_results
+
+        report = export_results(deployment, results, self.log.warning, scope.run_id)
+        summary.exported = report.exported
+        summary.warnings += report.warnings
 
     def _publish(
         self,

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from watchkeeper.errors import RegistryError
 from watchkeeper.registry.fleet_spec import FleetSpec
 from watchkeeper.registry.spec_problems import told
-from watchkeeper.registry.yaml_mapping import read_mapping
+from watchkeeper.registry.yaml_mapping import EMPTY_FILE, read_mapping
 
 FLEET_FILE = "fleet.yaml"
 
@@ -21,7 +21,7 @@ def load_fleet(include: Path) -> FleetSpec:
     if not path.is_file():
         return FleetSpec()
     values, faults = read_mapping(path)
-    problems = [f"{FLEET_FILE}: {fault}" for fault in faults]
+    problems = [f"{FLEET_FILE}: {fault}" for fault in faults if fault != EMPTY_FILE]
     try:
         fleet = FleetSpec.model_validate(values)
     except ValidationError as error:

@@ -48,29 +48,24 @@ class LifecycleSpec(SpecModel):
     )
     report_days: Days | None = Field(
         default=None,
-        description="After how many days reports and their documents expire; null for never.",
+        description="After how many days S3 itself lets reports and their documents expire; null for never. What "
+        "housekeeping deletes, by the day that it is about, stands in cost.retention.",
         examples=[730],
     )
     state_days: Days | None = Field(
         default=None,
-        description="After how many days the states of hours expire; null for never. Days are judged from them, and "
-        "states that are gone are made again from captures.",
+        description="As report_days, of the states of hours; those that are gone are made again from captures.",
         examples=[400],
     )
     merged_days: Days | None = Field(
         default=None,
-        description="After how many days captures merged with labels expire; null for never.",
+        description="As report_days, of captures merged with labels.",
         examples=[180],
     )
     plan_days: Days | None = Field(
         default=180,
-        description="After how many days plans of this DAG expire; null for never.",
+        description="After how many days the plans of the DAG infrastructure expire; null for never.",
         examples=[180],
-    )
-    event_days: Days | None = Field(
-        default=365,
-        description="After how many days archived events expire; null for never.",
-        examples=[365],
     )
 
 

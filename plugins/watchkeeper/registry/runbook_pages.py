@@ -18,14 +18,55 @@ FINDING_RUNBOOKS = (
 VERDICT_RUNBOOKS = ("capture_gap", "no_traffic", "too_few", "labels_pending", "failed")
 """The verdicts that are explained by themselves. ``violated`` is explained by its worst finding."""
 
+ALARM_RUNBOOKS = (
+    "cpu_utilization",
+    "gpu_utilization",
+    "memory_utilization",
+    "disk_utilization",
+    "invocations_missing",
+    "server_errors",
+    "client_errors",
+    "model_errors",
+    "model_latency",
+    "overhead_latency",
+    "concurrency",
+    "violations",
+    "drift",
+    "quality",
+    "incident",
+    "heartbeat",
+    "own_alarm",
+)
+"""The pages of alarms."""
+
+_SHARED_PAGES = {
+    "gpu_memory_utilization": "gpu_utilization",
+    "model_latency_p95": "model_latency",
+    "model_latency_p99": "model_latency",
+    "overhead_latency_p95": "overhead_latency",
+}
+"""Conditions that another's page explains too."""
+
 INDEX_PAGE = "README.md"
 
 
 def runbook_name(check_or_verdict: str) -> str:
     """Return the file name of the page for a check or a verdict; the index for what has no page of its own."""
-    if check_or_verdict in FINDING_RUNBOOKS or check_or_verdict in VERDICT_RUNBOOKS:
+    if check_or_verdict in {*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS, *ALARM_RUNBOOKS}:
         return f"{check_or_verdict}.md"
     return INDEX_PAGE
+
+
+def alarm_page(condition: str) -> str:
+    """Return the file name of the page for an alarm's condition; own_alarm.md for an alarm that a file made up."""
+    page = _SHARED_PAGES.get(condition.removesuffix("_daily"), condition.removesuffix("_daily"))
+    return f"{page if page in ALARM_RUNBOOKS else 'own_alarm'}.md"
+
+
+def alarm_runbook(runbooks_url: str | None, condition: str) -> str:
+    """Return where the page of an alarm's condition is: its address, or its place where no address is known."""
+    page = alarm_page(condition)
+    return f"{runbooks_url.rstrip('/')}/{page}" if runbooks_url else f"include/runbooks/{page}"
 
 
 def runbook_link(runbooks_url: str, check_or_verdict: str) -> str:
