@@ -276,7 +276,7 @@ def test_a_killed_task_is_taken_up_again_and_does_the_same(world, monkeypatch):
         raise ConnectionError
 
     world.on_update = killed
-    with pytest.raises(Exception, match=r".+"):
+    with pytest.raises(ConnectionError):
         world.work(item, context)
     assert world.record.state == "acting"
     world.on_update = lambda: None
