@@ -4,6 +4,7 @@
 >>> reference = api.baseline(training_frame)
 >>> api.check(todays_frame, reference).query("outcome == 'violated'")
 >>> api.read_verdicts(days=7).pivot_table(index="window_start", columns="endpoint", values="violated_count")
+>>> api.read_events(days=30, kinds=["job"]).groupby("job_base_name")["cost_usd"].sum()
 
 A float column that has missing values and otherwise only whole numbers is read as integers: that is what pandas makes
 of an integer column with a gap.
@@ -16,12 +17,22 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
     from watchkeeper.analysis.constraint_evaluation import Baseline
     from watchkeeper.aws.client_access import AwsAccess
     from watchkeeper.registry.deployment_settings import DeploymentSettings
 
-__all__ = ["FrameBaseline", "baseline", "check", "explain_prediction", "load_baseline", "profile", "read_verdicts"]
+__all__ = [
+    "FrameBaseline",
+    "baseline",
+    "check",
+    "explain_prediction",
+    "load_baseline",
+    "profile",
+    "read_events",
+    "read_verdicts",
+]
 
 Dialect = Literal["exact", "compatible"]
 _FINDING_COLUMNS = ("feature", "check", "outcome", "reason", "observed", "limit", "severity")
@@ -62,28 +73,74 @@ def read_verdicts(
     ``every_revision``. Bucket and prefix come from ``settings``, by default from ``WATCHKEEPER_…`` in the
     environment. An empty ledger gives an empty frame with all columns.
     """
+    from watchkeeper.aws.ledger import Ledger
+
+    settings, access = _opened(settings, access)
+    since, until = _span(start, end, days)
+    rows = Ledger(settings.bucket, settings.prefix, access.client("s3")).read(
+        monitor, since, until, endpoints=endpoints, period=period, every_revision=every_revision
+    )
+    return _frame(rows, ("window_start", "window_end", "recorded_at"))
+
+
+def read_events(
+    *,
+    start: datetime | str | None = None,
+    end: datetime | str | None = None,
+    days: float = 7,
+    kinds: Sequence[str] | None = None,
+    endpoints: Sequence[str] | None = None,
+    settings: "DeploymentSettings | None" = None,
+    access: "AwsAccess | None" = None,
+) -> "pd.DataFrame":
+    """Return platform events and job outcomes as a pandas frame in time order, one row per event.
+
+    What happened in ``[start, end)``; without ``start`` in the last ``days``. ``kinds`` as docs/platform-events.md
+    lists them: ``job`` has a row per job that ended, with its figures and cost, ``api_call`` who changed what.
+    ``endpoints`` are registry ids. Nothing recorded gives an empty frame with all columns; ValueError names a kind
+    that there is not.
+    """
+    import polars as pl
+
+    from watchkeeper.aws.event_ledger import EventLedger
+
+    settings, access = _opened(settings, access)
+    since, until = _span(start, end, days)
+    rows = EventLedger(settings.bucket, settings.prefix, access.client("s3")).read(since, until, kinds=kinds)
+    if endpoints is not None:
+        rows = rows.filter(pl.col("endpoint").is_in(list(endpoints)))
+    return _frame(rows, ("at", "created_at", "started_at", "ended_at", "recorded_at"))
+
+
+def _opened(
+    settings: "DeploymentSettings | None", access: "AwsAccess | None"
+) -> "tuple[DeploymentSettings, AwsAccess]":
+    """Return what was given; what was not, from the environment."""
     import os
 
-    import pandas as pd
-
     from watchkeeper.aws.client_access import AwsAccess
-    from watchkeeper.aws.ledger import Ledger
-    from watchkeeper.registry.capture_window import parse_moment, utc_moment
     from watchkeeper.registry.deployment_settings import DeploymentSettings
+
+    settings = settings or DeploymentSettings.from_mapping(dict(os.environ))
+    return settings, access or AwsAccess(None, settings.region_name)
+
+
+def _span(start: datetime | str | None, end: datetime | str | None, days: float) -> tuple[datetime, datetime]:
+    from watchkeeper.registry.capture_window import parse_moment, utc_moment
 
     def moment(given: datetime | str) -> datetime:
         return parse_moment(given) if isinstance(given, str) else utc_moment(given)
 
-    settings = settings or DeploymentSettings.from_mapping(dict(os.environ))
-    access = access or AwsAccess(None, settings.region_name)
     until = datetime.now(UTC) if end is None else moment(end)
-    since = until - timedelta(days=days) if start is None else moment(start)
-    rows = Ledger(settings.bucket, settings.prefix, access.client("s3")).read(
-        monitor, since, until, endpoints=endpoints, period=period, every_revision=every_revision
-    )
+    return (until - timedelta(days=days) if start is None else moment(start)), until
+
+
+def _frame(rows: "pl.DataFrame", moments: Sequence[str]) -> "pd.DataFrame":
+    import pandas as pd
+
     # Row by row: polars' own conversion wants pyarrow, which nobody else here does.
     frame = pd.DataFrame(rows.to_dicts(), columns=rows.columns)
-    for column in ("window_start", "window_end", "recorded_at"):
+    for column in moments:
         frame[column] = pd.to_datetime(frame[column], utc=True)
     return frame
 

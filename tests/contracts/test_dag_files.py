@@ -61,6 +61,7 @@ def test_all_dags_are_parsed_in_under_a_second_with_the_network_shut(parsed):
         "model_quality",
         "monitor_daily",
         "monitor_hourly",
+        "platform_events",
         "remediate",
         "retrain",
         "roll_back",

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from watchkeeper.aws.breaker_record import BreakerRecords
     from watchkeeper.aws.config_history import ConfigHistory
     from watchkeeper.aws.event_inbox import EventInbox
+    from watchkeeper.aws.event_ledger import EventLedger
+    from watchkeeper.aws.event_work import EventWork
     from watchkeeper.aws.explanation_store import ExplanationStore
     from watchkeeper.aws.incident_store import IncidentStore
     from watchkeeper.aws.key_index_store import KeyIndexStore
@@ -227,6 +229,20 @@ class Deployment:
         from watchkeeper.aws.plan_store import PlanStore
 
         return PlanStore(*self._place)
+
+    @cached_property
+    def event_ledger(self) -> "EventLedger":
+        """All platform events and job outcomes."""
+        from watchkeeper.aws.event_ledger import EventLedger
+
+        return EventLedger(*self._place)
+
+    @cached_property
+    def event_work(self) -> "EventWork":
+        """What was done about events and jobs, once each."""
+        from watchkeeper.aws.event_work import EventWork
+
+        return EventWork(*self._place)
 
     @cached_property
     def probes(self) -> "ProbeStore":
