@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     deploy.add_argument(
         "--without-capture", action="append", default=[], metavar="ENDPOINT", help="deploy it without data capture"
     )
+    deploy.add_argument("--event-queues", action="store_true", help="make the queues for EventBridge's rules too")
     deploy.set_defaults(run=_deploy)
 
     replay = commands.add_parser("replay", help="replay days of real traffic in time order, then their labels")
@@ -101,7 +102,14 @@ def _deploy(options: argparse.Namespace) -> int:
     from sandbox.traffic.demo_scenes import STORIES
 
     scenes, progress = STORIES[options.scene], _progress(options)
-    return _print(options, deploy(options.url, scenes, without_capture=options.without_capture, progress=progress))
+    deployed = deploy(
+        options.url,
+        scenes,
+        without_capture=options.without_capture,
+        event_queues=options.event_queues,
+        progress=progress,
+    )
+    return _print(options, deployed)
 
 
 def _replay(options: argparse.Namespace) -> int:

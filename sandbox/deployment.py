@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 from botocore.exceptions import ClientError
 
-from sandbox.aws_client import local_client
+from sandbox.aws_client import ACCOUNT, local_client
 from sandbox.linear_model import LinearModel
 from sandbox.model_archive import IMAGE
 from sandbox.model_container import CSV, JSON, JSON_LINES
@@ -21,6 +21,8 @@ from sandbox.traffic.scene import Scene
 BUCKET = "watchkeeper"
 TOPIC = "watchkeeper-alerts"
 QUEUE = "watchkeeper-alerts"
+EVENT_QUEUES = {"alarm_queue_url": "watchkeeper-alarms", "event_queue_url": "watchkeeper-platform-events"}
+"""Queues into which EventBridge's rules may send, by the name under which the summary tells of them."""
 CAPTURE_URI = f"s3://{BUCKET}/capture"
 ROLE = "arn:aws:iam::123456789012:role/sandbox-sagemaker"
 _EXISTING = "ValidationException"
@@ -40,9 +42,17 @@ def capture_config(sampling_percentage: int = 100) -> dict[str, Any]:
 
 
 def deploy(
-    url: str, scenes: Sequence[Scene], *, without_capture: Sequence[str] = (), progress: Progress
+    url: str,
+    scenes: Sequence[Scene],
+    *,
+    without_capture: Sequence[str] = (),
+    event_queues: bool = False,
+    progress: Progress,
 ) -> dict[str, Any]:
-    """Deploy the scenes' endpoints and return what was made: bucket, ``topic_arn``, ``queue_url``, endpoints."""
+    """Deploy the scenes' endpoints and return what was made: bucket, ``topic_arn``, ``queue_url``, endpoints.
+
+    ``event_queues`` makes those for EventBridge too; its rules are the product's own.
+    """
     s3 = local_client("s3", url)
     _tolerating("BucketAlreadyOwnedByYou", s3.create_bucket, Bucket=BUCKET)
     topic_arn, queue_url = _alert_channel(url)
@@ -83,6 +93,7 @@ def deploy(
         "role_arn": ROLE,
         "training_image": IMAGE,
         "endpoints": endpoints,
+        **({told: _event_queue(url, name) for told, name in EVENT_QUEUES.items()} if event_queues else {}),
     }
 
 
@@ -108,23 +119,34 @@ def succeed(url: str, scenes: Sequence[Scene], *, progress: Progress) -> dict[st
 
 def _alert_channel(url: str) -> tuple[str, str]:
     """Make the topic and a queue subscribed to it, so that what was published can be read afterwards."""
-    sns, sqs = local_client("sns", url), local_client("sqs", url)
+    sns = local_client("sns", url)
     topic_arn = sns.create_topic(Name=TOPIC)["TopicArn"]
-    queue_url = sqs.create_queue(QueueName=QUEUE, Attributes={"MessageRetentionPeriod": "1209600"})["QueueUrl"]
-    queue_arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "sns.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": queue_arn,
-        "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
-    }
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": policy})
+    queue_url, queue_arn = _queue(url, QUEUE, "sns.amazonaws.com", {"ArnEquals": {"aws:SourceArn": topic_arn}})
     subscribed = {s["Endpoint"] for s in sns.list_subscriptions_by_topic(TopicArn=topic_arn)["Subscriptions"]}
     if queue_arn not in subscribed:
         sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
     return topic_arn, queue_url
+
+
+def _event_queue(url: str, name: str) -> str:
+    return _queue(url, name, "events.amazonaws.com", {"StringEquals": {"aws:SourceAccount": ACCOUNT}})[0]
+
+
+def _queue(url: str, name: str, principal: str, condition: dict[str, Any]) -> tuple[str, str]:
+    """Make a queue into which a service may send, and return its URL and ARN."""
+    sqs = local_client("sqs", url)
+    queue_url = sqs.create_queue(QueueName=name, Attributes={"MessageRetentionPeriod": "1209600"})["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": principal},
+        "Action": "sqs:SendMessage",
+        "Resource": queue_arn,
+        "Condition": condition,
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": policy})
+    return queue_url, queue_arn
 
 
 def trained_model(scene: Scene, data: DataSet, ignored: Sequence[str]) -> LinearModel:

@@ -12,6 +12,7 @@ from watchkeeper.registry.registry_files import load_registry
 from watchkeeper.registry.registry_reference import endpoint_schema, fleet_schema
 from watchkeeper.registry.runbook_pages import (
     ALARM_RUNBOOKS,
+    COST_RUNBOOKS,
     FINDING_RUNBOOKS,
     INDEX_PAGE,
     VERDICT_RUNBOOKS,
@@ -21,7 +22,7 @@ from watchkeeper.registry.runbook_pages import (
 
 INCLUDE = Path(__file__).parents[2] / "include"
 EXAMPLES = sorted((INCLUDE / "endpoints").glob("*.yaml"))
-KINDS = (*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS, *ALARM_RUNBOOKS)
+KINDS = (*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS, *ALARM_RUNBOOKS, *COST_RUNBOOKS)
 
 
 def test_the_examples_are_sound_and_nothing_looks_for_them() -> None:

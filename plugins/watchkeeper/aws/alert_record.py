@@ -1,4 +1,4 @@
-"""The record of each alert: claimed before it is published, marked sent after. Guards metric points too."""
+"""The record of each alert: claimed before it is published, marked sent after. Guards points and telemetry too."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,10 +18,17 @@ if TYPE_CHECKING:
 
 ALERT_PART = ""
 METRICS_PART = ".metrics"
+EXPORT_PART = ".export"
+#: Guards of points and telemetry, which lie beside the alerts' records.
+_GUARDS = (f"{METRICS_PART}.json", f"{EXPORT_PART}.json")
 
 
 class AlertRecord(ClaimRecord, frozen=True, kw_only=True):
-    """What became of an alert. ``status`` is claimed, sent or quiet; ``quiet_since`` names the alert it repeats."""
+    """What became of an alert. ``status`` is claimed, sent, quiet or silenced.
+
+    ``quiet_since`` names the alert it repeats, ``last_told_at`` when that, or a reminder of it, was sent; ``why`` says
+    who silenced it until when.
+    """
 
     alert_id: str
     kind: str
@@ -29,6 +36,8 @@ class AlertRecord(ClaimRecord, frozen=True, kw_only=True):
     message_id: str | None = None
     topic_arn: str | None = None
     quiet_since: str | None = None
+    last_told_at: str | None = None
+    why: str = ""
 
     @property
     def told(self) -> bool:
@@ -38,7 +47,7 @@ class AlertRecord(ClaimRecord, frozen=True, kw_only=True):
     @property
     def is_bad_news(self) -> bool:
         """Whether it told of something wrong, which good news may then take back."""
-        return self.kind in {"alert", "correction"}
+        return self.kind in {"alert", "correction", "reminder"}
 
 
 # Made once, at import: msgspec works a type out when it is first decoded, and two threads that do so at once can hang.
@@ -112,6 +121,7 @@ class AlertRecords:
             claim.record,
             status="sent",
             sent_at=moment_text(now),
+            last_told_at=moment_text(now),
             message_id=message_id,
             topic_arn=topic_arn,
             deliveries=deliveries,
@@ -119,11 +129,19 @@ class AlertRecords:
         self.objects.write(claim.key, msgspec.json.encode(sent))
         return sent
 
-    def mark_quiet(self, claim: AlertClaim, *, quiet_since: str) -> AlertRecord:
+    def mark_quiet(self, claim: AlertClaim, *, quiet_since: str, last_told_at: str | None = None) -> AlertRecord:
         """Record that nothing is published, because alert ``quiet_since`` has told the same."""
-        quiet = msgspec.structs.replace(claim.record, status="quiet", quiet_since=quiet_since)
+        quiet = msgspec.structs.replace(
+            claim.record, status="quiet", quiet_since=quiet_since, last_told_at=last_told_at
+        )
         self.objects.write(claim.key, msgspec.json.encode(quiet))
         return quiet
+
+    def mark_silenced(self, claim: AlertClaim, *, why: str) -> AlertRecord:
+        """Record that a silence held it back: nobody was told, so that the same is told once the silence is over."""
+        silenced = msgspec.structs.replace(claim.record, status="silenced", why=why)
+        self.objects.write(claim.key, msgspec.json.encode(silenced))
+        return silenced
 
     def release(self, claim: AlertClaim, deliveries: tuple[Delivery, ...] = ()) -> None:
         """Give a claim back after publishing failed for certain, so that a retry need not wait for its end."""
@@ -133,7 +151,7 @@ class AlertRecords:
         """Return the alert records of a window, of all its revisions, oldest claim first."""
         found = []
         for item in self.objects.list(self.folder(result, window)):
-            stored = None if item.key.endswith(f"{METRICS_PART}.json") else self.objects.read(item.key)
+            stored = None if item.key.endswith(_GUARDS) else self.objects.read(item.key)
             if stored is not None:
                 found.append(_RECORDS.decode(stored.body))
         return tuple(sorted(found, key=lambda record: record.claimed_at))
@@ -151,7 +169,7 @@ class AlertRecords:
             window = Window.from_name(item.key.removeprefix(root).partition("/")[0])
             if window.start >= own.start:
                 break
-            if window.period == own.period and not item.key.endswith(f"{METRICS_PART}.json"):
+            if window.period == own.period and not item.key.endswith(_GUARDS):
                 keys.setdefault(window, []).append(item.key)
         for window in sorted(keys, reverse=True):
             found = [stored for key in keys[window] if (stored := self.objects.read(key)) is not None]

@@ -1,5 +1,6 @@
 """The record of each notice: told once, through which channels, or why not."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,16 @@ class NoticeRecord(ClaimRecord, frozen=True, kw_only=True):
     why: str = ""
 
 
+class FingerprintRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """When something with this fingerprint was last told, and by which notice."""
+
+    key: str
+    told_at: str
+
+
 # Made once, at import: msgspec works a type out when it is first decoded, and two threads that do so at once can hang.
 _RECORDS = msgspec.json.Decoder(NoticeRecord)
+_FINGERPRINTS = msgspec.json.Decoder(FingerprintRecord)
 
 
 class NoticeRecords:
@@ -72,6 +81,30 @@ class NoticeRecords:
         """Return the record of a notice's key, or ``None`` if it was never claimed."""
         stored = self.objects.read(self.object_key(key))
         return None if stored is None else _RECORDS.decode(stored.body)
+
+    def unsettled(self, since: datetime, until: datetime) -> Iterator[NoticeRecord]:
+        """Yield the notices that were claimed in ``[since, until)`` and neither sent nor given back."""
+        for item in self.objects.list("notices/"):
+            if item.key.count("/") > 1 or not since <= item.last_modified < until:
+                continue
+            stored = self.objects.read(item.key)
+            record = None if stored is None else _RECORDS.decode(stored.body)
+            if record is not None and not record.is_settled:
+                yield record
+
+    def last_told(self, fingerprint: str) -> FingerprintRecord | None:
+        """Return which notice last told something with this fingerprint, or ``None`` if none did."""
+        stored = self.objects.read(self._fingerprint_key(fingerprint))
+        return None if stored is None else _FINGERPRINTS.decode(stored.body)
+
+    def note_fingerprint(self, fingerprint: str, key: str, now: datetime) -> None:
+        """Note that the notice ``key`` has told something with this fingerprint."""
+        record = FingerprintRecord(key=key, told_at=moment_text(now))
+        self.objects.write(self._fingerprint_key(fingerprint), msgspec.json.encode(record))
+
+    @staticmethod
+    def _fingerprint_key(fingerprint: str) -> str:
+        return f"notices/fingerprints/{digest_of(fingerprint)}.json"
 
 
 def digest_of(text: str) -> str:

@@ -1,11 +1,12 @@
 """What an alert says: text for people, attributes for subscription filters. Never a captured value."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from watchkeeper.aws.monitor_metrics import summary_namespace
-from watchkeeper.operators.message_text import RunOrigin, console_base, link_lines, plain_subject, runbook_address
+from watchkeeper.operators.letter_bundle import GOOD_NEWS
+from watchkeeper.operators.message_text import RunOrigin, console_base, link_lines, runbook_address
 from watchkeeper.registry.capture_window import Window
 from watchkeeper.registry.runbook_pages import runbook_name
 
@@ -20,17 +21,17 @@ ALERTING_VERDICTS = frozenset({"violated", "capture_gap", "failed"})
 
 
 #: ``correction`` and ``withdrawal`` speak of a window that was told of before and restated since.
-ALERT_KINDS = ("alert", "correction", "withdrawal", "recovery")
-GOOD_NEWS = frozenset({"withdrawal", "recovery"})
+#: ``reminder`` says once more what still holds.
+ALERT_KINDS = ("alert", "correction", "withdrawal", "recovery", "reminder")
 
 
 @dataclass(frozen=True)
 class AlertMessage:
-    """One SNS message."""
+    """One message."""
 
     subject: str
     text: str
-    attributes: dict[str, Any]
+    attributes: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def compose_alert(result: "WindowResult", spec: "EndpointSpec", kind: str, links
     ]
     severity = "info" if recovered else spec.alerts.severity
     return AlertMessage(
-        subject=plain_subject(headline),
+        subject=headline,
         text="\n".join(lines) + "\n",
         attributes={
             "endpoint": result.endpoint,
@@ -95,8 +96,8 @@ def _headline(result: "WindowResult", spec: "EndpointSpec", kind: str) -> str:
         case "withdrawal":
             return f"{result.endpoint}: alert withdrawn, the window is {result.verdict} on restatement"
         case _:
-            corrected = "corrected, " if kind == "correction" else ""
-            return f"[{spec.alerts.severity}] {result.endpoint}: {corrected}{result.verdict}{_worst_in_subject(result)}"
+            how = {"correction": "corrected, ", "reminder": "still "}.get(kind, "")
+            return f"[{spec.alerts.severity}] {result.endpoint}: {how}{result.verdict}{_worst_in_subject(result)}"
 
 
 def alert_links(

@@ -1,16 +1,22 @@
-"""Publishes findings to SNS: at least once, once as a rule, and not again for what was told the window before."""
+"""Tells people of findings: at least once, once as a rule, not again for what was told the window before."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from watchkeeper.aws.alert_record import AlertClaim, AlertRecord, alert_id, findings_fingerprint
-from watchkeeper.aws.service_failure import permission_named
+from watchkeeper.aws.claim_record import Claim, Delivery
 from watchkeeper.operators.alert_message import ALERTING_VERDICTS, alert_links, compose_alert
+from watchkeeper.operators.letter_bundle import Letter
 from watchkeeper.operators.message_text import RunOrigin
-from watchkeeper.registry.capture_window import Window
+from watchkeeper.operators.notice_desk import NoticeDesk, Posted
+from watchkeeper.registry.capture_window import Window, moment_text, parse_moment
+from watchkeeper.registry.notice_routing import NoticeFacts, reminder_due
 
 if TYPE_CHECKING:
     from watchkeeper.aws.window_result import WindowResult
@@ -30,6 +36,7 @@ class AlertReport:
 
     sent: tuple[str, ...] = ()
     quiet: tuple[str, ...] = ()
+    silenced: tuple[str, ...] = ()
     without_topic: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
 
@@ -44,41 +51,55 @@ class AlertPublisher:
     airflow_url: str | None
     tell: Callable[[str], None]
     _old: set[tuple[str, str, str]] = field(default_factory=set, init=False)
+    _pending: dict[str, str] = field(default_factory=dict, init=False)
 
     def publish(self, results: Iterable["WindowResult"], restated: Iterable["WindowResult"] = ()) -> AlertReport:
         """Publish what has to be told of the results, oldest window first, and report what came of it.
 
         Of ``restated`` windows, which are too old for news, only what was told before is corrected or withdrawn. A
-        topic that refuses does not stop the others: its claim is given back and the fault reported.
+        channel that refuses does not stop the others: the claim is given back and the fault reported.
         """
         fresh, old = list(results), list(restated)
         self._old.update((item.endpoint, item.variant, item.window) for item in old)
-        told: dict[str, list[str]] = {"sent": [], "quiet": [], "without_topic": []}
-        faults: list[str] = []
-        # Windows of one endpoint are told in their order, since each looks at the one before; endpoints side by side.
+        # Windows of one endpoint are decided on in their order, since each looks at the one before; endpoints side by
+        # side.
         rows: dict[tuple[str, str], list[WindowResult]] = {}
         for result in sorted([*fresh, *old], key=lambda item: (item.endpoint, item.variant, item.window)):
             rows.setdefault((result.endpoint, result.variant), []).append(result)
+        # Made here: what is made at first use is not made twice by threads.
         self.deployment.access.client("s3")
+        _ = self.desk.routing, self.desk.silences
         with ThreadPoolExecutor(_PUBLISHERS) as publishers:
-            outcomes = [outcome for row in publishers.map(self._publish_row, rows.values()) for outcome in row]
-        for name, outcome, fault in outcomes:
-            if fault:
-                faults.append(f"{name}: {fault}")
-            elif outcome in told:
-                told[outcome].append(name)
-        return AlertReport(tuple(told["sent"]), tuple(told["quiet"]), tuple(told["without_topic"]), tuple(faults))
+            decided = [one for row in publishers.map(self._decide_row, rows.values()) for one in row]
+            letters = [one.letter for one in decided if one.letter is not None]
+            posted = {letter.identity: post for letter, post in zip(letters, self.desk.post(letters), strict=True)}
+            settled = list(publishers.map(lambda one: self._settle(one, posted), decided))
+        told: dict[str, list[str]] = {"sent": [], "quiet": [], "silenced": [], "without_topic": []}
+        faults: list[str] = []
+        for one in settled:
+            if one.fault:
+                faults.append(f"{one.name}: {one.fault}")
+            elif one.outcome in told:
+                told[one.outcome].append(one.name)
+        return AlertReport(**{name: tuple(names) for name, names in told.items()}, faults=tuple(faults))
 
-    def _publish_row(self, row: "list[WindowResult]") -> list[tuple[str, str, str]]:
-        """Return name, outcome and fault of each result, and of earlier ones whose alert a run has left claimed."""
+    @cached_property
+    def desk(self) -> NoticeDesk:
+        """Where letters are posted; its moment is that of the run's first alert."""
+        return NoticeDesk(self.deployment, datetime.now(UTC), self._warn)
+
+    def _warn(self, message: str, *values: object) -> None:
+        self.tell(message % values if values else message)
+
+    def _decide_row(self, row: "list[WindowResult]") -> "list[_Decided]":
+        """Return what is to be told of each result, and of earlier ones whose alert a run has left claimed."""
         found = []
         for result in [*self._left_claimed(row[0]), *row]:
-            outcome = fault = ""
+            name = f"{result.endpoint}/{result.variant} {result.window}"
             try:
-                outcome = self._publish_one(result)
+                found.append(self._decide(result, name))
             except Exception as error:  # noqa: BLE001 - told in the report, which fails the run
-                fault = " ".join(str(error).split()) or type(error).__name__
-            found.append((f"{result.endpoint}/{result.variant} {result.window}", outcome, fault))
+                found.append(_Decided(name, fault=" ".join(str(error).split()) or type(error).__name__))
         return found
 
     def _left_claimed(self, first: "WindowResult") -> "list[WindowResult]":
@@ -99,31 +120,83 @@ class AlertPublisher:
                 found.append(result)
         return found
 
-    def _publish_one(self, result: "WindowResult") -> str:
+    def _decide(self, result: "WindowResult", name: str) -> "_Decided":
         spec = self.deployment.registry.require(result.endpoint)
         records = self.deployment.alerts
-        own = [record for record in records.of_window(result) if record.alert_id != alert_id(result) and record.told]
+        now = self.desk.now
+        others = (record for record in records.of_window(result) if record.alert_id != alert_id(result))
+        own = [record for record in others if self._is_told(record)]
         kind = self._kind(result, own)
         if kind is None:
-            return "nothing"
-        topic = spec.alerts.topic_arn or self.deployment.settings.topic_arn
-        if topic is None:
-            return "without_topic"
-        claim = records.claim(result, kind=kind, now=datetime.now(UTC), run_id=self.run_id)
+            return _Decided(name, "nothing")
+        if not self.desk.channels(self._letter(result, spec, kind)):
+            return _Decided(name, "without_topic")
+        claim = records.claim(result, kind=kind, now=now, run_id=self.run_id)
         if claim is None:
-            return "told before"
+            return _Decided(name, "told before")
         repeated = self._repeats(result, claim, own)
+        if repeated is not None and not self._is_forgotten(repeated):
+            return _Decided(name, "quiet", claim, repeated=repeated)
         if repeated is not None:
-            records.mark_quiet(claim, quiet_since=repeated.quiet_since or repeated.alert_id)
-            return "quiet"
+            claim = Claim(claim.key, msgspec.structs.replace(claim.record, kind="reminder"))
+        letter = self._letter(result, spec, claim.record.kind, claim.record.deliveries)
+        silence = self.desk.silence_over(letter)
+        if silence is not None:
+            why = f"until {silence.until:%Y-%m-%dT%H:%MZ}, {silence.reason} ({silence.author})"
+            records.mark_silenced(claim, why=why)
+            self.tell(f"{name}: {claim.record.kind} silenced {why}")
+            return _Decided(name, "silenced")
+        before = [one for one, thread in self._pending.items() if thread == letter.thread]
+        if letter.is_good_news and before:
+            letter = replace(letter, after=before[-1])
+        self._pending[claim.record.alert_id] = letter.thread or ""
+        return _Decided(name, "sent", claim, letter)
+
+    def _settle(self, one: "_Decided", posted: Mapping[str, Posted]) -> "_Decided":
+        """Record what came of what was decided; what repeats a letter that was not sent is given back like it."""
+        records = self.deployment.alerts
+        if one.claim is None:
+            return one
         try:
-            message_id = self._send(result, spec, claim, topic)
-        except Exception:
-            records.release(claim)
-            raise
-        records.mark_sent(claim, now=datetime.now(UTC), message_id=message_id, topic_arn=topic)
-        self.tell(f"{result.endpoint}, {result.window}: {kind} sent to {topic} as {message_id}")
-        return "sent"
+            if one.repeated is not None:
+                since = one.repeated.quiet_since or one.repeated.alert_id
+                if since in posted and posted[since].fault:
+                    records.release(one.claim)
+                    return replace(one, fault="repeats an alert that was not sent")
+                records.mark_quiet(one.claim, quiet_since=since, last_told_at=self._last_told(one.repeated))
+                return one
+            post = posted[one.claim.record.alert_id]
+            if post.fault:
+                records.release(one.claim, post.deliveries)
+                return replace(one, fault=post.fault)
+            topics = [item.target for item in post.deliveries if item.target.startswith("arn:")]
+            first = post.deliveries[0].message_id if post.deliveries else None
+            records.mark_sent(
+                one.claim,
+                now=datetime.now(UTC),
+                message_id=first,
+                topic_arn=topics[0] if topics else None,
+                deliveries=post.deliveries,
+            )
+            where = ", ".join(item.target for item in post.deliveries)
+            self.tell(f"{one.name}: {one.claim.record.kind} sent to {where} as {first}")
+        except Exception as error:  # noqa: BLE001 - told in the report, which fails the run
+            return replace(one, fault=" ".join(str(error).split()) or type(error).__name__)
+        return one
+
+    def _is_told(self, record: AlertRecord) -> bool:
+        """Say whether somebody was told, or is about to be by this run."""
+        return record.told or record.alert_id in self._pending
+
+    def _is_forgotten(self, repeated: AlertRecord) -> bool:
+        """Say whether what is repeated was told so long ago that people are reminded."""
+        told_at = self._last_told(repeated)
+        return told_at is not None and reminder_due(parse_moment(told_at), self.desk.routing, self.desk.now)
+
+    def _last_told(self, repeated: AlertRecord) -> str | None:
+        if repeated.status == "claimed":
+            return moment_text(self.desk.now)
+        return repeated.last_told_at or repeated.sent_at
 
     def _kind(self, result: "WindowResult", own: list[AlertRecord]) -> str | None:
         """Return what has to be told, if anything; ``own`` holds what was told of the window's other revisions."""
@@ -139,7 +212,9 @@ class AlertPublisher:
         if result.verdict != "ok":
             return None
         since = Window.from_name(result.window).start - _LOOKED_BACK
-        before = next((record for _, record in self.deployment.alerts.earlier(result, since) if record.told), None)
+        before = next(
+            (record for _, record in self.deployment.alerts.earlier(result, since) if self._is_told(record)), None
+        )
         return "recovery" if before is not None and before.is_bad_news else None
 
     def _repeats(self, result: "WindowResult", claim: AlertClaim, own: list[AlertRecord]) -> AlertRecord | None:
@@ -153,41 +228,54 @@ class AlertPublisher:
         before = self.deployment.alerts.of_window(result, Window.from_name(result.window).previous())
         compared = own[-1:] if claim.record.kind == "correction" else before
         for record in reversed(compared):
-            if record.told and record.is_bad_news and record.fingerprint == fingerprint:
+            if self._is_told(record) and record.is_bad_news and record.fingerprint == fingerprint:
                 return record
         return None
 
-    def _send(self, result: "WindowResult", spec: "EndpointSpec", claim: AlertClaim, topic: str) -> str:
-        from airflow.providers.amazon.aws.hooks.sns import SnsHook
-
-        access = self.deployment.access
+    def _letter(
+        self, result: "WindowResult", spec: "EndpointSpec", kind: str, delivered: tuple[Delivery, ...] = ()
+    ) -> Letter:
         window = Window.from_name(result.window)
-        report_uri = self.deployment.reports.report_uri(
-            result.endpoint, result.variant, result.monitor, result.period, window
-        )
         links = alert_links(
             result,
             spec,
             self.deployment.settings,
-            region_name=access.resolved_region(),
-            report_uri=report_uri,
+            region_name=self.deployment.access.resolved_region(),
+            report_uri=self.deployment.reports.report_uri(
+                result.endpoint, result.variant, result.monitor, result.period, window
+            ),
             origin=RunOrigin(self.dag_id, self.run_id, self.airflow_url),
         )
-        message = compose_alert(result, spec, claim.record.kind, links)
-        ordered = topic.endswith(".fifo")
-        # A topic may lie in another region than everything else: its ARN says where.
-        region = topic.split(":")[3]
-        # Made per message: a client each is cheap beside what an alert is for, and threads share none.
-        hook = SnsHook(  # type: ignore[no-untyped-call]
-            **{**access.hook_arguments(), "region_name": region}
+        message = compose_alert(result, spec, kind, links)
+        identity = alert_id(result)
+        return Letter(
+            facts=NoticeFacts(
+                kind=kind,
+                severity=message.attributes["severity"],
+                endpoint=result.endpoint,
+                owner=result.owner,
+                monitor=result.monitor,
+                tags=spec.tags,
+            ),
+            identity=identity,
+            group=result.endpoint,
+            headline=message.subject,
+            text=message.text,
+            attributes={**message.attributes, "alert_id": identity},
+            thread=f"{result.endpoint}/{result.variant}/{result.monitor}/{result.period}",
+            subject=result.window,
+            delivered=delivered,
+            own_topic=spec.alerts.topic_arn,
         )
-        with permission_named("sns", topic):
-            answer = hook.publish_to_target(
-                target_arn=topic,
-                message=message.text,
-                subject=message.subject,
-                message_attributes={**message.attributes, "alert_id": claim.record.alert_id},
-                message_deduplication_id=claim.record.alert_id if ordered else None,
-                message_group_id=result.endpoint if ordered else None,
-            )
-        return str(answer["MessageId"])
+
+
+@dataclass(frozen=True)
+class _Decided:
+    """What is to become of one result's alert."""
+
+    name: str
+    outcome: str = ""
+    claim: AlertClaim | None = None
+    letter: Letter | None = None
+    repeated: AlertRecord | None = None
+    fault: str = ""

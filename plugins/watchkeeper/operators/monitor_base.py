@@ -28,15 +28,25 @@ if TYPE_CHECKING:
     from watchkeeper.aws.action_store import ActionStore
     from watchkeeper.aws.alert_record import AlertRecords
     from watchkeeper.aws.baseline_store import BaselineStore
+    from watchkeeper.aws.blast_radius import BlastRadius
+    from watchkeeper.aws.breaker_record import BreakerRecords
+    from watchkeeper.aws.config_history import ConfigHistory
+    from watchkeeper.aws.cost_store import CostStore
     from watchkeeper.aws.event_inbox import EventInbox
+    from watchkeeper.aws.event_ledger import EventLedger
+    from watchkeeper.aws.event_work import EventWork
     from watchkeeper.aws.explanation_store import ExplanationStore
+    from watchkeeper.aws.incident_store import IncidentStore
     from watchkeeper.aws.key_index_store import KeyIndexStore
     from watchkeeper.aws.ledger import Ledger
+    from watchkeeper.aws.log_report_store import LogReportStore
     from watchkeeper.aws.merged_store import MergedStore
     from watchkeeper.aws.notice_record import NoticeRecords
+    from watchkeeper.aws.notice_thread import NoticeThreads
     from watchkeeper.aws.plan_store import PlanStore
     from watchkeeper.aws.probe_store import ProbeStore
     from watchkeeper.aws.report_store import ReportStore
+    from watchkeeper.aws.silence_store import SilenceStore
     from watchkeeper.registry.cost_control import CostControl
     from watchkeeper.registry.deployment_settings import DeploymentSettings
     from watchkeeper.registry.endpoint_spec import EndpointSpec
@@ -103,6 +113,13 @@ class Deployment:
         return ReportStore(*self._place)
 
     @cached_property
+    def log_reports(self) -> "LogReportStore":
+        """What was found in endpoints' logs."""
+        from watchkeeper.aws.log_report_store import LogReportStore
+
+        return LogReportStore(*self._place)
+
+    @cached_property
     def baselines(self) -> "BaselineStore":
         """Baselines and their pointers."""
         from watchkeeper.aws.baseline_store import BaselineStore
@@ -129,6 +146,20 @@ class Deployment:
         from watchkeeper.aws.notice_record import NoticeRecords
 
         return NoticeRecords(*self._place)
+
+    @cached_property
+    def threads(self) -> "NoticeThreads":
+        """Who had bad news that still stand."""
+        from watchkeeper.aws.notice_thread import NoticeThreads
+
+        return NoticeThreads(*self._place)
+
+    @cached_property
+    def silences(self) -> "SilenceStore":
+        """What people have silenced while all runs on."""
+        from watchkeeper.aws.silence_store import SilenceStore
+
+        return SilenceStore(*self._place)
 
     @cached_property
     def merged(self) -> "MergedStore":
@@ -159,6 +190,34 @@ class Deployment:
         return ActionStore(*self._place)
 
     @cached_property
+    def incidents(self) -> "IncidentStore":
+        """The records of all incidents."""
+        from watchkeeper.aws.incident_store import IncidentStore
+
+        return IncidentStore(*self._place)
+
+    @cached_property
+    def blast_radius(self) -> "BlastRadius":
+        """The places of endpoints that may be acted on."""
+        from watchkeeper.aws.blast_radius import BlastRadius
+
+        return BlastRadius(*self._place)
+
+    @cached_property
+    def breakers(self) -> "BreakerRecords":
+        """The circuit breakers of all endpoints."""
+        from watchkeeper.aws.breaker_record import BreakerRecords
+
+        return BreakerRecords(*self._place)
+
+    @cached_property
+    def config_history(self) -> "ConfigHistory":
+        """Which configurations were seen in service."""
+        from watchkeeper.aws.config_history import ConfigHistory
+
+        return ConfigHistory(*self._place)
+
+    @cached_property
     def inbox(self) -> "EventInbox":
         """The operational events that no DAG has worked off yet."""
         from watchkeeper.aws.event_inbox import EventInbox
@@ -171,6 +230,27 @@ class Deployment:
         from watchkeeper.aws.plan_store import PlanStore
 
         return PlanStore(*self._place)
+
+    @cached_property
+    def event_ledger(self) -> "EventLedger":
+        """All platform events and job outcomes."""
+        from watchkeeper.aws.event_ledger import EventLedger
+
+        return EventLedger(*self._place)
+
+    @cached_property
+    def event_work(self) -> "EventWork":
+        """What was done about events and jobs, once each."""
+        from watchkeeper.aws.event_work import EventWork
+
+        return EventWork(*self._place)
+
+    @cached_property
+    def costs(self) -> "CostStore":
+        """The cost reports."""
+        from watchkeeper.aws.cost_store import CostStore
+
+        return CostStore(*self._place)
 
     @cached_property
     def probes(self) -> "ProbeStore":

@@ -1,16 +1,12 @@
 """Puts the model from before a promotion back in service."""
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from watchkeeper.aws.action_store import AttemptRecord, AttemptState
+from watchkeeper.aws.action_store import AttemptRecord
 from watchkeeper.aws.model_deployment import ModelChange, plan_rollback, start_change, verify_change
-from watchkeeper.aws.pipeline_hook import REJECTED
 from watchkeeper.errors import EndpointStateError
-from watchkeeper.operators.attempt_notice import tell_attempt
 from watchkeeper.operators.model_change import PENDING, ModelChangeOperator
-from watchkeeper.operators.run_pipeline import run_name
-from watchkeeper.registry.monitor_spec import MONITOR_NAMES
+from watchkeeper.operators.promotion_end import end_promotion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +14,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from watchkeeper.operators.monitor_base import Deployment
-    from watchkeeper.registry.endpoint_spec import EndpointSpec
 
 UPDATE = "update"
 
@@ -62,38 +57,13 @@ class RollBackModelOperator(ModelChangeOperator):
                 start_change(hook, change)
                 phase = UPDATE
             self.wait(hook, access, phase, change)
-        if record.model_package_arn:
-            hook.decide_package(record.model_package_arn, REJECTED, self.reason)
-            self._restore_baselines(deployment, spec, record.model_package_arn)
-        was = record.state
-        record = deployment.actions.advance(
-            self.endpoint,
-            record.attempt_id,
-            AttemptState.ROLLED_BACK,
-            by=run_name(context),
-            why=self.reason,
-            now=datetime.now(UTC),
-        )
-        if was != record.state:
-            headline = f"{self.endpoint}: the promotion is taken back"
-            tell_attempt(deployment, spec, record, "rolled_back", headline, context, self.log.warning)
+        record = end_promotion(deployment, spec, hook, record, self.reason, context, self.log)
         self.log.info("%s is back at configuration %s: %s", spec.endpoint_name, change.config_name, self.reason)
         return {
             "attempt_id": record.attempt_id,
             "config_name": change.config_name,
             "model_name": change.model_name,
         }
-
-    def _restore_baselines(self, deployment: "Deployment", spec: "EndpointSpec", package: str) -> None:
-        """Put those from before the promotion in force again, where baselines of the promoted package are."""
-        now = datetime.now(UTC)
-        for monitor in MONITOR_NAMES:
-            if not deployment.baselines.has_any(spec.registry_id, monitor):
-                continue
-            version = deployment.baselines.version_before_model(spec.registry_id, monitor, package)
-            if version is not None:
-                deployment.baselines.use(spec.registry_id, monitor, version, now)
-                self.log.info("%s: %s baseline %s is in force again", self.endpoint, monitor, version)
 
     def _promotion(self, deployment: "Deployment") -> tuple[AttemptRecord, str, str]:
         actions = deployment.actions

@@ -197,6 +197,22 @@ class EndpointSpec(SpecModel):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _remedies_can_be_applied(self) -> "EndpointSpec":
+        if self.remediation is None:
+            return self
+        faults = []
+        retrains = [rule.name for rule in self.remediation.rules if "retrain" in rule.do]
+        if retrains and self.retraining is None:
+            faults.append(f"rule {retrains[0]!r} does retrain; add the section retraining, which says how")
+        packaged = self.remediation.roll_back.to == "previous_package"
+        if packaged and self.retraining is None:
+            faults.append("roll_back.to previous_package needs retraining.model_package_group")
+        if faults:
+            message = f"remediation: {'; '.join(faults)}"
+            raise ValueError(message)
+        return self
+
     @property
     def wanted_infrastructure(self) -> InfrastructureSpec | None:
         """What AWS shall hold for it; ``None`` for nothing, written or switched off."""
