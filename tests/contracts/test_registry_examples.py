@@ -10,8 +10,10 @@ from watchkeeper.registry.capture_window import Period
 from watchkeeper.registry.registry_files import load_registry
 from watchkeeper.registry.registry_reference import endpoint_schema
 from watchkeeper.registry.runbook_pages import (
+    ALARM_RUNBOOKS,
     FINDING_RUNBOOKS,
     INDEX_PAGE,
+    NOTICE_RUNBOOKS,
     VERDICT_RUNBOOKS,
     runbook_link,
     runbook_name,
@@ -19,7 +21,7 @@ from watchkeeper.registry.runbook_pages import (
 
 INCLUDE = Path(__file__).parents[2] / "include"
 EXAMPLES = sorted((INCLUDE / "endpoints").glob("*.yaml"))
-KINDS = (*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS)
+KINDS = (*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS, *ALARM_RUNBOOKS, *NOTICE_RUNBOOKS)
 
 
 def test_the_examples_are_sound_and_nothing_looks_for_them() -> None:
