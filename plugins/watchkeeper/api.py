@@ -33,6 +33,7 @@ __all__ = [
     "lift_silence",
     "load_baseline",
     "profile",
+    "read_costs",
     "read_events",
     "read_verdicts",
     "silence",
@@ -40,6 +41,18 @@ __all__ = [
 ]
 
 Dialect = Literal["exact", "compatible"]
+_COST_COLUMNS = (
+    "month",
+    "endpoint",
+    "owner",
+    "ceiling_usd",
+    "declared_usd",
+    "predicted_usd",
+    "actual_usd",
+    "steps",
+    "exceeds",
+    "is_refused",
+)
 _FINDING_COLUMNS = ("feature", "check", "outcome", "reason", "observed", "limit", "severity")
 
 
@@ -115,6 +128,43 @@ def read_events(
     if endpoints is not None:
         rows = rows.filter(pl.col("endpoint").is_in(list(endpoints)))
     return _frame(rows, ("at", "created_at", "started_at", "ended_at", "recorded_at"))
+
+
+def read_costs(
+    *,
+    months: int = 12,
+    every_line: bool = False,
+    settings: "DeploymentSettings | None" = None,
+    access: "AwsAccess | None" = None,
+) -> "pd.DataFrame":
+    """Return the newest cost reports as a pandas frame, one row per month and endpoint; ``_fleet`` is all together.
+
+    Columns: month, endpoint, owner, ceiling_usd, declared_usd, predicted_usd, actual_usd, steps, exceeds, is_refused;
+    amounts are USD a month. With ``every_line`` a row per line of what was found instead: item, quantity, unit,
+    unit_usd, usd, and is_measured, which is false for what was predicted by the traffic that was seen. Without any
+    report the frame is empty, with all columns.
+    """
+    import msgspec
+    import pandas as pd
+
+    from watchkeeper.aws.cost_store import CostRecord, CostStore
+
+    settings, access = _opened(settings, access)
+    store = CostStore(settings.bucket, settings.prefix, access.client("s3"))
+    reports = [report for month in list(store.months())[-months:] if (report := store.read(month)) is not None]
+    found = [(report.month, cost) for report in reports for cost in (*report.endpoints, report.fleet)]
+    if every_line:
+        rows = [
+            {"month": month, "endpoint": cost.endpoint, **msgspec.structs.asdict(line)}
+            | {"is_measured": line.item in cost.measured}
+            for month, cost in found
+            for line in cost.actual
+        ]
+        columns = ("month", "endpoint", *CostRecord.__struct_fields__, "is_measured")
+        return pd.DataFrame(rows, columns=list(columns))
+    columns = _COST_COLUMNS
+    named = [{"month": month} | {name: getattr(cost, name) for name in columns[1:]} for month, cost in found]
+    return pd.DataFrame(named, columns=list(columns))
 
 
 def _opened(
