@@ -21,18 +21,23 @@ if TYPE_CHECKING:
 
     from watchkeeper.analysis.constraint_evaluation import Baseline
     from watchkeeper.aws.client_access import AwsAccess
+    from watchkeeper.aws.silence_store import SilenceStore
     from watchkeeper.registry.deployment_settings import DeploymentSettings
+    from watchkeeper.registry.routing_spec import SilenceSpec
 
 __all__ = [
     "FrameBaseline",
     "baseline",
     "check",
     "explain_prediction",
+    "lift_silence",
     "load_baseline",
     "profile",
     "read_costs",
     "read_events",
     "read_verdicts",
+    "silence",
+    "silences",
 ]
 
 Dialect = Literal["exact", "compatible"]
@@ -308,6 +313,49 @@ def explain_prediction(
         for feature, value in one.drivers
     ]
     return pd.DataFrame(rows, columns=list(columns))
+
+
+def silence(
+    *,
+    until: datetime | str,
+    reason: str,
+    author: str,
+    settings: "DeploymentSettings | None" = None,
+    access: "AwsAccess | None" = None,
+    **match: Sequence[str] | Mapping[str, str],
+) -> str:
+    """Tell nobody of what ``match`` names until a moment, and return the silence's id.
+
+    ``match`` is ``endpoint``, ``owner``, ``monitor``, ``severity``, ``kind`` (lists) or ``tags``; all that is given
+    must hold, and something must be given. SettingsError tells every fault at once.
+    """
+    from watchkeeper.registry.silence_form import make_silence
+
+    made = make_silence(match, until, reason, author, datetime.now(UTC))
+    return _silence_store(settings, access).write(made)
+
+
+def lift_silence(
+    silence_id: str, *, settings: "DeploymentSettings | None" = None, access: "AwsAccess | None" = None
+) -> None:
+    """End a silence that was made while all runs on; StoreError if there is none of this id."""
+    _silence_store(settings, access).lift(silence_id)
+
+
+def silences(
+    *, settings: "DeploymentSettings | None" = None, access: "AwsAccess | None" = None
+) -> "dict[str, SilenceSpec]":
+    """Return by id the silences that were made while all runs on and are not over; ``fleet.yaml`` may hold others."""
+    now = datetime.now(UTC)
+    found = _silence_store(settings, access).all(lambda _: None)
+    return {silence_id: silence for silence_id, silence in found if now < silence.until}
+
+
+def _silence_store(settings: "DeploymentSettings | None", access: "AwsAccess | None") -> "SilenceStore":
+    from watchkeeper.aws.silence_store import SilenceStore
+
+    settings, access = _opened(settings, access)
+    return SilenceStore(settings.bucket, settings.prefix, access.client("s3"))
 
 
 def check(

@@ -76,6 +76,7 @@ ARGUMENTS = {
     "StartDagOperator": {"trigger_dag_id": "retrain"},
     "SweepLeftoversOperator": {},
     "VerifyIncidentOperator": {"endpoint": "flights", "incident_id": "i"},
+    "SilenceAlertsOperator": {},
     "VerifyRunOperator": {},
     "WaitForCaptureSensor": {},
     "WorkOffEventsOperator": {},

@@ -21,15 +21,6 @@ ARGUMENTS = {
         "verify": False,
         "botocore_config": {"read_timeout": 5},
     },
-    "AlarmsOverTrigger": {
-        "names": ["watchkeeper/flights/AllTraffic/server_errors"],
-        "waiter_delay": 7,
-        "waiter_max_attempts": 9,
-        "aws_conn_id": "mine",
-        "region_name": "eu-west-1",
-        "verify": False,
-        "botocore_config": {"read_timeout": 5},
-    },
     "CaptureSettledTrigger": {"moment": "2026-11-20T06:10:00Z"},
     "CodeBuildTrigger": {
         "build_id": "project:1",
