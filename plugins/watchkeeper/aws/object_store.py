@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from watchkeeper.aws.service_failure import is_missing, is_taken, permission_named
 from watchkeeper.errors import StoreError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
+    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef, PutObjectRequestTypeDef
 
 _DELETED_AT_ONCE = 1000
 
@@ -145,29 +145,24 @@ class ObjectStore:
     def folders(self, folder: str) -> Iterator[str]:
         """Yield the folders right below one, each with its last slash, in key order."""
         skip = len(self.full_key(""))
-        with permission_named("s3", f"s3://{self.bucket}"):
-            pages = self.client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket, Prefix=self.full_key(folder), Delimiter="/"
-            )
-            for page in pages:
-                for item in page.get("CommonPrefixes", []):
-                    yield item["Prefix"][skip:]
+        for page in self._pages(Prefix=self.full_key(folder), Delimiter="/"):
+            for item in page.get("CommonPrefixes", []):
+                yield item["Prefix"][skip:]
 
     def list(self, folder: str, *, after: str = "") -> Iterator[ListedObject]:
         """Yield every object whose key starts with ``folder`` and comes after ``after``, in key order."""
+        skip = len(self.full_key(""))
+        selection = {"Prefix": self.full_key(folder), "StartAfter": self.full_key(after) if after else ""}
+        for page in self._pages(**selection):
+            for item in page.get("Contents", []):
+                yield ListedObject(item["Key"][skip:], item["ETag"], item["Size"], item["LastModified"])
+
+    def _pages(self, **selection: Any) -> "Iterator[ListObjectsV2OutputTypeDef]":
         from botocore.exceptions import ClientError
 
-        skip = len(self.full_key(""))
         with permission_named("s3", f"s3://{self.bucket}"):
             try:
-                pages = self.client.get_paginator("list_objects_v2").paginate(
-                    Bucket=self.bucket,
-                    Prefix=self.full_key(folder),
-                    StartAfter=self.full_key(after) if after else "",
-                )
-                for page in pages:
-                    for item in page.get("Contents", []):
-                        yield ListedObject(item["Key"][skip:], item["ETag"], item["Size"], item["LastModified"])
+                yield from self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, **selection)
             except ClientError as error:
                 if "NoSuchBucket" in str(error):
                     raise self._no_bucket() from error
