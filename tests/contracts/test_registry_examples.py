@@ -15,6 +15,7 @@ from watchkeeper.registry.runbook_pages import (
     COST_RUNBOOKS,
     FINDING_RUNBOOKS,
     INDEX_PAGE,
+    NOTICE_RUNBOOKS,
     VERDICT_RUNBOOKS,
     runbook_link,
     runbook_name,
@@ -22,7 +23,7 @@ from watchkeeper.registry.runbook_pages import (
 
 INCLUDE = Path(__file__).parents[2] / "include"
 EXAMPLES = sorted((INCLUDE / "endpoints").glob("*.yaml"))
-KINDS = (*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS, *ALARM_RUNBOOKS, *COST_RUNBOOKS)
+KINDS = (*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS, *ALARM_RUNBOOKS, *COST_RUNBOOKS, *NOTICE_RUNBOOKS)
 
 
 def test_the_examples_are_sound_and_nothing_looks_for_them() -> None:

@@ -77,12 +77,16 @@ EVENT_RUNBOOKS: Mapping[EventKind, str] = {
 LATE_RUNBOOK = "run_late.md"
 STUCK_RUNBOOK = "run_stuck.md"
 
+NOTICE_RUNBOOKS = ("reminder", "alert_storm")
+"""The pages of what messages do of themselves."""
+
 INDEX_PAGE = "README.md"
 
 
 def runbook_name(check_or_verdict: str) -> str:
     """Return the file name of the page for a check or a verdict; the index for what has no page of its own."""
-    if check_or_verdict in {*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS, *ALARM_RUNBOOKS, *COST_RUNBOOKS}:
+    known = {*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS, *ALARM_RUNBOOKS, *COST_RUNBOOKS, *NOTICE_RUNBOOKS}
+    if check_or_verdict in known:
         return f"{check_or_verdict}.md"
     return INDEX_PAGE
 
