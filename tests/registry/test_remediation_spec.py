@@ -1,13 +1,10 @@
 """What a policy may say: faults are told, with what to do about them."""
 
-from datetime import UTC, datetime
-
 import pytest
 from pydantic import ValidationError
 
 from watchkeeper.registry.endpoint_spec import EndpointSpec
 from watchkeeper.registry.fleet_remediation_spec import FleetRemediationSpec
-from watchkeeper.registry.maintenance_window import MaintenanceWindow
 from watchkeeper.registry.remediation_spec import RemediationSpec
 
 
@@ -58,38 +55,6 @@ def test_what_needs_retraining_needs_its_section(remediation, fault):
     document = {"endpoint_name": "e", "owner": "o", "capture": {"s3_uri": "s3://bucket/c"}, "remediation": remediation}
     with pytest.raises(ValidationError, match=fault):
         EndpointSpec.model_validate(document)
-
-
-@pytest.mark.parametrize(
-    ("window", "inside", "outside"),
-    [
-        ({"start_time": "23:30", "minutes": 60, "days": ["fri"]}, "2026-11-21T00:29", "2026-11-21T00:30"),
-        ({"start_time": "23:30", "minutes": 60, "days": ["fri"]}, "2026-11-20T23:30", "2026-11-20T23:29"),
-        ({"start_time": "23:30", "minutes": 60, "days": ["fri"]}, "2026-11-20T23:45", "2026-11-21T23:45"),
-        ({"begins": "2026-12-01T22:00Z", "ends": "2026-12-02T04:00Z"}, "2026-12-01T22:00", "2026-12-02T04:00"),
-        ({"begins": "2026-12-01T22:00+02:00", "ends": "2026-12-02T04:00Z"}, "2026-12-01T20:00", "2026-12-01T19:59"),
-    ],
-)
-def test_a_maintenance_window_holds_its_beginning_and_not_its_end(window, inside, outside):
-    spec = MaintenanceWindow.model_validate({"name": "w"} | window)
-    assert spec.holds(datetime.fromisoformat(inside).replace(tzinfo=UTC))
-    assert not spec.holds(datetime.fromisoformat(outside).replace(tzinfo=UTC))
-
-
-@pytest.mark.parametrize(
-    "window",
-    [
-        {},
-        {"start_time": "25:00"},
-        {"begins": "2026-12-01T22:00Z"},
-        {"begins": "2026-12-01T22:00Z", "ends": "2026-12-01T21:00Z"},
-        {"begins": "2026-12-01T22:00", "ends": "2026-12-01T23:00Z"},
-        {"start_time": "22:00", "begins": "2026-12-01T22:00Z", "ends": "2026-12-02T21:00Z"},
-    ],
-)
-def test_a_maintenance_window_that_says_nothing_clear_is_refused(window):
-    with pytest.raises(ValidationError):
-        MaintenanceWindow.model_validate({"name": "w"} | window)
 
 
 def test_one_endpoint_may_always_be_acted_on():

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from watchkeeper.registry.alert_spec import AlertSeverity
-from watchkeeper.registry.maintenance_window import MaintenanceWindow
+from watchkeeper.registry.infrastructure_spec import MuteWindows
 from watchkeeper.registry.spec_base import EndpointName, FromList, PipelineName, Share, SpecModel, Text, distinct
 
 RemediationMode = Literal["dry_run", "approval", "automatic"]
@@ -190,8 +190,8 @@ class RemediationSpec(SpecModel):
         default_factory=CircuitBreakerSpec,
         description="When acting stops.",
     )
-    maintenance_windows: Annotated[tuple[MaintenanceWindow, ...], FromList] = Field(
-        default=(),
+    maintenance_windows: MuteWindows = Field(
+        default_factory=dict,
         description="When nothing is done to this endpoint, beside the fleet's.",
     )
     scale_out: ScaleOutSpec = Field(default_factory=ScaleOutSpec, description="What scale_out does.")
