@@ -21,20 +21,38 @@ if TYPE_CHECKING:
 
     from watchkeeper.analysis.constraint_evaluation import Baseline
     from watchkeeper.aws.client_access import AwsAccess
+    from watchkeeper.aws.silence_store import SilenceStore
     from watchkeeper.registry.deployment_settings import DeploymentSettings
+    from watchkeeper.registry.routing_spec import SilenceSpec
 
 __all__ = [
     "FrameBaseline",
     "baseline",
     "check",
     "explain_prediction",
+    "lift_silence",
     "load_baseline",
     "profile",
+    "read_costs",
     "read_events",
     "read_verdicts",
+    "silence",
+    "silences",
 ]
 
 Dialect = Literal["exact", "compatible"]
+_COST_COLUMNS = (
+    "month",
+    "endpoint",
+    "owner",
+    "ceiling_usd",
+    "declared_usd",
+    "predicted_usd",
+    "actual_usd",
+    "steps",
+    "exceeds",
+    "is_refused",
+)
 _FINDING_COLUMNS = ("feature", "check", "outcome", "reason", "observed", "limit", "severity")
 
 
@@ -110,6 +128,43 @@ def read_events(
     if endpoints is not None:
         rows = rows.filter(pl.col("endpoint").is_in(list(endpoints)))
     return _frame(rows, ("at", "created_at", "started_at", "ended_at", "recorded_at"))
+
+
+def read_costs(
+    *,
+    months: int = 12,
+    every_line: bool = False,
+    settings: "DeploymentSettings | None" = None,
+    access: "AwsAccess | None" = None,
+) -> "pd.DataFrame":
+    """Return the newest cost reports as a pandas frame, one row per month and endpoint; ``_fleet`` is all together.
+
+    Columns: month, endpoint, owner, ceiling_usd, declared_usd, predicted_usd, actual_usd, steps, exceeds, is_refused;
+    amounts are USD a month. With ``every_line`` a row per line of what was found instead: item, quantity, unit,
+    unit_usd, usd, and is_measured, which is false for what was predicted by the traffic that was seen. Without any
+    report the frame is empty, with all columns.
+    """
+    import msgspec
+    import pandas as pd
+
+    from watchkeeper.aws.cost_store import CostRecord, CostStore
+
+    settings, access = _opened(settings, access)
+    store = CostStore(settings.bucket, settings.prefix, access.client("s3"))
+    reports = [report for month in list(store.months())[-months:] if (report := store.read(month)) is not None]
+    found = [(report.month, cost) for report in reports for cost in (*report.endpoints, report.fleet)]
+    if every_line:
+        rows = [
+            {"month": month, "endpoint": cost.endpoint, **msgspec.structs.asdict(line)}
+            | {"is_measured": line.item in cost.measured}
+            for month, cost in found
+            for line in cost.actual
+        ]
+        columns = ("month", "endpoint", *CostRecord.__struct_fields__, "is_measured")
+        return pd.DataFrame(rows, columns=list(columns))
+    columns = _COST_COLUMNS
+    named = [{"month": month} | {name: getattr(cost, name) for name in columns[1:]} for month, cost in found]
+    return pd.DataFrame(named, columns=list(columns))
 
 
 def _opened(
@@ -258,6 +313,49 @@ def explain_prediction(
         for feature, value in one.drivers
     ]
     return pd.DataFrame(rows, columns=list(columns))
+
+
+def silence(
+    *,
+    until: datetime | str,
+    reason: str,
+    author: str,
+    settings: "DeploymentSettings | None" = None,
+    access: "AwsAccess | None" = None,
+    **match: Sequence[str] | Mapping[str, str],
+) -> str:
+    """Tell nobody of what ``match`` names until a moment, and return the silence's id.
+
+    ``match`` is ``endpoint``, ``owner``, ``monitor``, ``severity``, ``kind`` (lists) or ``tags``; all that is given
+    must hold, and something must be given. SettingsError tells every fault at once.
+    """
+    from watchkeeper.registry.silence_form import make_silence
+
+    made = make_silence(match, until, reason, author, datetime.now(UTC))
+    return _silence_store(settings, access).write(made)
+
+
+def lift_silence(
+    silence_id: str, *, settings: "DeploymentSettings | None" = None, access: "AwsAccess | None" = None
+) -> None:
+    """End a silence that was made while all runs on; StoreError if there is none of this id."""
+    _silence_store(settings, access).lift(silence_id)
+
+
+def silences(
+    *, settings: "DeploymentSettings | None" = None, access: "AwsAccess | None" = None
+) -> "dict[str, SilenceSpec]":
+    """Return by id the silences that were made while all runs on and are not over; ``fleet.yaml`` may hold others."""
+    now = datetime.now(UTC)
+    found = _silence_store(settings, access).all(lambda _: None)
+    return {silence_id: silence for silence_id, silence in found if now < silence.until}
+
+
+def _silence_store(settings: "DeploymentSettings | None", access: "AwsAccess | None") -> "SilenceStore":
+    from watchkeeper.aws.silence_store import SilenceStore
+
+    settings, access = _opened(settings, access)
+    return SilenceStore(settings.bucket, settings.prefix, access.client("s3"))
 
 
 def check(

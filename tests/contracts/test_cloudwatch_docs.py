@@ -48,9 +48,8 @@ def test_the_hooks_methods_that_the_page_names_exist(hook: type) -> None:
 def test_the_pages_dag_is_parsed_by_airflow(tmp_path: Path) -> None:
     from airflow.dag_processing.dagbag import DagBag
 
-    block = PAGE[
-        PAGE.index("    # dags/endpoint_logs.py") : PAGE.index("`airflow backfill create --dag-id endpoint_logs")
-    ]
+    end = PAGE.index("`airflow backfill create --dag-id endpoint_logs")
+    block = PAGE[PAGE.index("    # dags/endpoint_logs.py") : end]
     (tmp_path / "endpoint_logs.py").write_text(textwrap.dedent(block), encoding="utf-8")
     bag = DagBag(tmp_path)
     assert bag.import_errors == {}

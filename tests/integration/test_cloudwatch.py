@@ -17,6 +17,8 @@ from watchkeeper.operators.put_dashboard import CloudWatchPutDashboardOperator
 from watchkeeper.operators.put_log_retention import CloudWatchPutRetentionPolicyOperator
 from watchkeeper.operators.put_metric_filter import CloudWatchPutMetricFilterOperator
 from watchkeeper.operators.put_metrics import CloudWatchPutMetricDataOperator
+from watchkeeper.operators.query_logs import CloudWatchLogsInsightsQueryOperator
+from watchkeeper.operators.scan_log_errors import CloudWatchLogErrorScanOperator
 from watchkeeper.operators.set_alarm_state import CloudWatchSetAlarmStateOperator
 from watchkeeper.operators.wait_for_alarm import CloudWatchAlarmStateSensor
 
@@ -190,6 +192,54 @@ def test_retention_and_metric_filters_are_put_once(name, sandbox):
     }
     put_filter = CloudWatchPutMetricFilterOperator(task_id="t", metric_filter=counted)
     assert [put_filter.execute({}), put_filter.execute({})] == [True, False]
+
+
+def test_a_share_of_errors_counts_from_a_minimum_of_traffic(name):
+    start = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=10)
+    for minute, (calls, errors) in enumerate([(200, 10), (50, 50), (400, 2)]):
+        points(name, [calls], start + timedelta(minutes=minute), "calls")
+        points(name, [errors], start + timedelta(minutes=minute), "errors")
+
+    def total(identity: str):
+        stat = {"Metric": {"Namespace": name, "MetricName": identity}, "Period": 60, "Stat": "Sum"}
+        return {"Id": identity, "MetricStat": stat, "ReturnData": False}
+
+    share = {"Id": "share", "Expression": "IF(calls > 100, errors / calls)"}
+    found = CloudWatchGetMetricDataOperator(
+        task_id="t",
+        metric_data_queries=[total("calls"), total("errors"), share],
+        start_time=start.isoformat(),
+        end_time=(start + timedelta(minutes=5)).isoformat(),
+    ).execute({})
+    assert list(found) == ["share"]
+    by_minute = dict(zip(found["share"]["timestamps"], found["share"]["values"], strict=True))
+    assert {moment[14:16]: value for moment, value in by_minute.items()} == {
+        f"{start:%M}": 0.05,
+        f"{start + timedelta(minutes=2):%M}": 0.005,
+    }
+
+
+def test_a_logs_errors_are_found_among_its_lines(name, sandbox):
+    group, client = f"/aws/sagemaker/Endpoints/{name}", sandbox.client("logs")
+    client.create_log_group(logGroupName=group)
+    client.create_log_stream(logGroupName=group, logStreamName="AllTraffic/i-1")
+    now = datetime.now(UTC)
+    lines = ["GET /ping 200", "job 17 failed", "KeyError: 'age'", "job 18 failed", "0 errors"]
+    events = [{"timestamp": int(now.timestamp() * 1000) + place, "message": text} for place, text in enumerate(lines)]
+    client.put_log_events(logGroupName=group, logStreamName="AllTraffic/i-1", logEvents=events)
+    times = {
+        "start_time": (now - timedelta(minutes=1)).isoformat(),
+        "end_time": (now + timedelta(minutes=1)).isoformat(),
+    }
+    found = CloudWatchLogErrorScanOperator(task_id="t", log_group=group, **times).execute({})
+    assert [(group["pattern"], group["kind"], group["count"]) for group in found["groups"]] == [
+        ("job <number> failed", "failed", 2),
+        ("KeyError: <text>", "exception", 1),
+    ]
+    query = CloudWatchLogsInsightsQueryOperator(
+        task_id="t", log_groups=[group], query="fields @message | filter @message like /failed/", **times
+    )
+    assert {row["@message"] for row in query.execute({})} == {"job 17 failed", "job 18 failed"}
 
 
 def test_another_account_is_reached_through_a_role(name):

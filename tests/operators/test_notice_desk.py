@@ -13,7 +13,9 @@ from tests.operators.conftest import REGION
 from tests.operators.message_receivers import Receiver
 from tests.operators.test_publish_findings import BEFORE, NOW, publish, store, subjects, violated
 from watchkeeper.operators.finding_alerts import AlertPublisher
+from watchkeeper.operators.message_text import RunOrigin
 from watchkeeper.operators.notice import Notice, send_notice, send_notices
+from watchkeeper.operators.reminders import send_reminders
 from watchkeeper.registry.capture_window import HOUR
 from watchkeeper.registry.routing_spec import SilenceSpec
 
@@ -248,6 +250,49 @@ def test_the_same_findings_are_told_again_when_the_reminder_is_due(place, fleet)
     later = violated(NOW.shifted(HOUR), digest="f" * 32)
     store(place, later)
     assert publish(place, NOW.shifted(HOUR), act=True)["quiet"]
+
+
+def remind(place, now):
+    return [one.status for one in send_reminders(place.deployment, RunOrigin(), now=now, warn=print)]
+
+
+def test_an_incident_is_told_again_until_somebody_says_that_it_is_over(place):
+    send(place, notice(runbook="server_errors.md"))
+    assert remind(place, MOMENT + timedelta(hours=23)) == []
+    assert remind(place, MOMENT + timedelta(hours=24)) == ["sent"]
+    assert remind(place, MOMENT + timedelta(hours=25)) == []
+    assert remind(place, MOMENT + timedelta(hours=48)) == ["sent"]
+    _, first, _ = place.messages()
+    assert first["Subject"] == "Still open: [critical] flights: server_errors"
+    assert first["MessageAttributes"]["kind"]["Value"] == "reminder"
+    assert "Since: 2026-11-25T05:00:00Z" in first["Message"]
+    assert "Runbook: include/runbooks/server_errors.md" in first["Message"]
+    send(place, notice("n-2", kind="recovery"), now=MOMENT + timedelta(hours=50))
+    assert remind(place, MOMENT + timedelta(days=4)) == []
+
+
+def test_a_reminder_that_was_silenced_comes_after_the_silence(place):
+    send(place, notice())
+    place.deployment.silences.write(silence(MOMENT + timedelta(hours=30), endpoint=["flights"]))
+    assert remind(place, MOMENT + timedelta(hours=24)) == ["silenced"]
+    assert remind(place, MOMENT + timedelta(hours=25)) == ["told before"]
+    assert remind(place, MOMENT + timedelta(hours=48)) == ["sent"]
+
+
+def test_what_is_forgotten_is_told_a_week_long_and_then_removed(place):
+    send(place, notice())
+    assert remind(place, MOMENT + timedelta(days=7)) == ["sent"]
+    assert remind(place, MOMENT + timedelta(days=8, hours=1)) == []
+    assert place.deployment.threads.read("incident/flights/1") is not None
+    remind(place, MOMENT + timedelta(days=38))
+    assert place.deployment.threads.read("incident/flights/1") is None
+
+
+def test_findings_and_mere_news_are_not_told_again_here(place):
+    store(place, violated())
+    publish(place)
+    send(place, notice("n-2", kind="action", thread="other"))
+    assert remind(place, datetime.now(UTC) + timedelta(days=2)) == []
 
 
 def publisher(place):

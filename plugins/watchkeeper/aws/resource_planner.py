@@ -71,10 +71,9 @@ class ResourcePlanner:
         notes = [f"{why} Nothing of it is declared, and nothing pruned." for why in unread if why not in faults]
         seen = [one for one in desired if (one.kind, one.place) not in blind]
         difference = compare(seen, found, self.deployment, held)
-        changes = self._confirmed(difference.changes, found)
-        return Comparison(
-            changes, Counter(one.kind for one in difference.unchanged), tuple(faults), tuple(notes), blind
-        )
+        changes = [one for one in difference.changes if only is None or change_key(one) in only]
+        unchanged = Counter(str(one.kind) for one in difference.unchanged)
+        return Comparison(self._confirmed(changes, found), unchanged, tuple(faults), tuple(notes), blind)
 
     def apply(self, planned: Sequence[ResourceChange]) -> ApplyOutcome:
         """Bring planned changes about; compares with AWS anew first and afterwards, so that it may be run again.

@@ -34,15 +34,13 @@ def watch_deadlines(
     listening_since = deployment.event_work.listening_since(now)
     faults = []
     for overdue in [*stuck_runs(deadlines, states, now), *late_starts(deadlines, states, now)]:
-        note = None
         try:
-            if not _is_so(deployment, overdue, run, now):
-                continue
-        except LookupError:
-            note = "AWS cannot be asked about such a name: this is what the events tell."
+            is_so, note = _asked(deployment, overdue, run, now)
         except Exception as error:  # noqa: BLE001 - a deadline is told of although AWS could not be asked
-            note = f"AWS could not be asked about it ({type(error).__name__}): this is what the events tell."
+            is_so, note = True, f"AWS could not be asked about it ({type(error).__name__})"
             warn("%s: %s", overdue.deadline, error)
+        if not is_so:
+            continue
         if note is not None and overdue.what == "late" and listening_since > overdue.due - DAY:
             warn("Deadline %s: nobody listened yet when %s was to start", overdue.deadline, overdue.name)
             continue
@@ -53,20 +51,24 @@ def watch_deadlines(
     return faults
 
 
-def _is_so(deployment: "Deployment", overdue: Overdue, run: "RunFacts", now: datetime) -> bool:
-    """Return whether AWS says so too; LookupError where it cannot be asked."""
+def _asked(deployment: "Deployment", overdue: Overdue, run: "RunFacts", now: datetime) -> tuple[bool, str | None]:
+    """Return whether AWS says so too, and why the events alone say it where AWS knows nothing."""
     from watchkeeper.aws.event_ledger import described_row
-    from watchkeeper.aws.run_status import RunStatus, last_start, run_status
+    from watchkeeper.aws.run_status import last_start, run_status
 
     region = overdue.run.split(":")[3] if overdue.run.startswith("arn:") else ""
     access = access_to(deployment, overdue.endpoint, region)
     if overdue.what == "late":
-        return last_start(access, overdue.kind, overdue.name, overdue.due - DAY) is None
-    # A run that AWS knows no more ended long ago.
-    found = run_status(access, overdue.kind, overdue.name, overdue.run) or RunStatus("gone", "stopped")
+        try:
+            return last_start(access, overdue.kind, overdue.name, overdue.due - DAY) is None, None
+        except LookupError as error:
+            return True, str(error)
+    found = run_status(access, overdue.kind, overdue.name, overdue.run)
+    if found is None:
+        # Runs do not vanish: it is another account's, more likely than not.
+        return True, "AWS knows no such run, asked through this deployment's connection"
     if found.outcome in ENDED:
-        deployment.event_ledger.record(
-            [described_row(overdue, found.status, found.outcome, found.ended_at or now)], run
-        )
-        return False
-    return True
+        row = described_row(overdue, found.status, found.outcome, found.ended_at or now)
+        deployment.event_ledger.record([row], run)
+        return False, None
+    return True, None

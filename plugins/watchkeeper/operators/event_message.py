@@ -73,7 +73,7 @@ def overdue_notice(overdue: "Overdue", deadline: "EventDeadline", note: str | No
         kind="event",
         severity=deadline.severity,
         headline=headline,
-        lines=[*lines, f"Deadline: {overdue.deadline}", *([note] if note else [])],
+        lines=[*lines, f"Deadline: {overdue.deadline}", *([f"{note}: this is what the events tell."] if note else [])],
         endpoint=overdue.endpoint,
         owner=deadline.owner,
         runbook=LATE_RUNBOOK if overdue.what == "late" else STUCK_RUNBOOK,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from watchkeeper.aws.blast_radius import BlastRadius
     from watchkeeper.aws.breaker_record import BreakerRecords
     from watchkeeper.aws.config_history import ConfigHistory
+    from watchkeeper.aws.cost_store import CostStore
     from watchkeeper.aws.event_inbox import EventInbox
     from watchkeeper.aws.event_ledger import EventLedger
     from watchkeeper.aws.event_work import EventWork
@@ -243,6 +244,13 @@ class Deployment:
         from watchkeeper.aws.event_work import EventWork
 
         return EventWork(*self._place)
+
+    @cached_property
+    def costs(self) -> "CostStore":
+        """The cost reports."""
+        from watchkeeper.aws.cost_store import CostStore
+
+        return CostStore(*self._place)
 
     @cached_property
     def probes(self) -> "ProbeStore":

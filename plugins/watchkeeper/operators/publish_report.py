@@ -98,6 +98,7 @@ class PublishReportOperator(MonitorOperator):
         self._export(deployment, scope, results, summary)
         stale = [] if scope.act is False else [item for item in results if item not in acting and item.revision > 1]
         self._publish(deployment, scope, acting, stale, summary)
+        self._remind(deployment, scope, summary)
         self._record(deployment, scope, results, summary)
         self._ring(context, results, acting)
         self._sweep(deployment, scope, summary)
@@ -287,6 +288,22 @@ class PublishReportOperator(MonitorOperator):
                 len(report.without_topic),
                 ", ".join(report.without_topic[:10]),
             )
+
+    def _remind(self, deployment: Deployment, scope: RunScope, summary: RunSummary) -> None:
+        """Tell again what still stands, once an hour: not from runs by hand or over the past that are to be silent."""
+        from watchkeeper.operators.message_text import RunOrigin
+        from watchkeeper.operators.reminders import send_reminders
+
+        if self.period != "hourly" or scope.act is False:
+            return
+        origin = RunOrigin(scope.dag_id, scope.run_id, conf.get("api", "base_url", fallback=None))
+        try:
+            outcomes = send_reminders(deployment, origin, now=datetime.now(UTC), warn=self.log.warning)
+        except Exception as error:
+            self.log.exception("Reminders could not be sent")
+            summary.warnings.append(f"reminders: {type(error).__name__}: see the log of this task")
+            return
+        summary.warnings += [f"reminder: {outcome.why}" for outcome in outcomes if outcome.status == "failed"]
 
     def _ring(self, context: "Context", results: list["WindowResult"], acting: list["WindowResult"]) -> None:
         events: Any = context.get("outlet_events")

@@ -43,6 +43,9 @@ ALARM_RUNBOOKS = (
 )
 """The pages of alarms."""
 
+COST_RUNBOOKS = ("cost_ceiling",)
+"""The pages of messages about cost."""
+
 _SHARED_PAGES = {
     "gpu_memory_utilization": "gpu_utilization",
     "model_latency_p95": "model_latency",
@@ -79,7 +82,7 @@ INDEX_PAGE = "README.md"
 
 def runbook_name(check_or_verdict: str) -> str:
     """Return the file name of the page for a check or a verdict; the index for what has no page of its own."""
-    if check_or_verdict in {*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS, *ALARM_RUNBOOKS}:
+    if check_or_verdict in {*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS, *ALARM_RUNBOOKS, *COST_RUNBOOKS}:
         return f"{check_or_verdict}.md"
     return INDEX_PAGE
 
