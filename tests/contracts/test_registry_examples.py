@@ -15,6 +15,7 @@ from watchkeeper.registry.runbook_pages import (
     COST_RUNBOOKS,
     FINDING_RUNBOOKS,
     INDEX_PAGE,
+    REMEDIATION_RUNBOOKS,
     VERDICT_RUNBOOKS,
     runbook_link,
     runbook_name,
@@ -22,7 +23,7 @@ from watchkeeper.registry.runbook_pages import (
 
 INCLUDE = Path(__file__).parents[2] / "include"
 EXAMPLES = sorted((INCLUDE / "endpoints").glob("*.yaml"))
-KINDS = (*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS, *ALARM_RUNBOOKS, *COST_RUNBOOKS)
+KINDS = (*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS, *ALARM_RUNBOOKS, *COST_RUNBOOKS, *REMEDIATION_RUNBOOKS)
 
 
 def test_the_examples_are_sound_and_nothing_looks_for_them() -> None:
@@ -83,3 +84,11 @@ def test_every_runbook_is_known_and_listed_in_the_index() -> None:
 def test_what_has_no_page_leads_to_the_index() -> None:
     assert runbook_name("a_check_of_tomorrow") == INDEX_PAGE
     assert runbook_link("https://x.y/runbooks/", "failed") == "https://x.y/runbooks/failed.md"
+
+
+def test_every_message_of_remediation_names_a_page_that_there_is() -> None:
+    from watchkeeper.operators import incident_notice, incident_upkeep, malformed_notice
+
+    pages = {value for name, value in vars(incident_notice).items() if name.endswith("PAGE")}
+    pages |= {incident_upkeep.UNKNOWN_PAGE, malformed_notice.RUNBOOK}
+    assert pages == {f"{kind}.md" for kind in REMEDIATION_RUNBOOKS}

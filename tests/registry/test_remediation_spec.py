@@ -1,10 +1,22 @@
 """What a policy may say: faults are told, with what to do about them."""
 
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from watchkeeper.registry.endpoint_spec import EndpointSpec
 from watchkeeper.registry.fleet_remediation_spec import FleetRemediationSpec
+from watchkeeper.registry.remediation_policy import (
+    AlarmFact,
+    Breaker,
+    OpenIncident,
+    PastStep,
+    Surroundings,
+    decide_remediation,
+)
 from watchkeeper.registry.remediation_spec import RemediationSpec
 
 
@@ -61,3 +73,23 @@ def test_one_endpoint_may_always_be_acted_on():
     fleet = FleetRemediationSpec.model_validate({"maximum_fleet_share": 0.0})
     assert (fleet.at_once(3), fleet.per_hour(3)) == (1, 1)
     assert (FleetRemediationSpec().at_once(8), FleetRemediationSpec().per_hour(40)) == (2, 5)
+
+
+def test_the_rules_of_the_page_are_a_policy_that_does_what_it_says():
+    page = (Path(__file__).parents[2] / "docs" / "remediation.md").read_text(encoding="utf-8")
+    document = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
+    spec = RemediationSpec.model_validate(document["remediation"])
+    now = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+    def actions(condition, *done):
+        alarm = AlarmFact(f"wk/e/v/{condition}", condition, "ALARM", now - timedelta(minutes=15))
+        rule = next(rule for rule in spec.rules if condition in rule.alarms)
+        steps = tuple(PastStep(rule.name, level, action, acted=True) for level, action in enumerate(done))
+        incident = OpenIncident("i", (alarm.name,), steps) if done else None
+        around = (Breaker(), Surroundings())
+        return decide_remediation(spec, FleetRemediationSpec(), "e", [alarm], incident, [], *around, now).action
+
+    assert actions("model_latency_p95") == "notify"
+    assert actions("server_errors") == "scale_out"
+    assert actions("server_errors", "scale_out") == "roll_back"
+    assert actions("violations") == "retrain"

@@ -161,6 +161,11 @@ class StartPipelineSpec(SpecModel):
 class RemediationSpec(SpecModel):
     """The remediation policy of one endpoint. It only says what it would do until ``mode`` says otherwise."""
 
+    enabled: bool = Field(
+        default=True,
+        description="false keeps the section and looks at nothing.",
+        examples=[False],
+    )
     mode: RemediationMode = Field(
         default="dry_run",
         description="dry_run: say what would be done, and do nothing but tell people. approval: a person confirms each "

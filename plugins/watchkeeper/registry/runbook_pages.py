@@ -77,12 +77,25 @@ EVENT_RUNBOOKS: Mapping[EventKind, str] = {
 LATE_RUNBOOK = "run_late.md"
 STUCK_RUNBOOK = "run_stuck.md"
 
+REMEDIATION_RUNBOOKS = (
+    "remediation_incident",
+    "verification_failed",
+    "action_refused",
+    "incident_escalated",
+    "circuit_breaker_open",
+    "blast_radius_reached",
+    "malformed_event",
+    "unknown_endpoint",
+)
+"""The pages of what remediation tells people."""
+
 INDEX_PAGE = "README.md"
 
 
 def runbook_name(check_or_verdict: str) -> str:
     """Return the file name of the page for a check or a verdict; the index for what has no page of its own."""
-    if check_or_verdict in {*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS, *ALARM_RUNBOOKS, *COST_RUNBOOKS}:
+    known = (*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS, *ALARM_RUNBOOKS, *COST_RUNBOOKS, *REMEDIATION_RUNBOOKS)
+    if check_or_verdict in known:
         return f"{check_or_verdict}.md"
     return INDEX_PAGE
 
