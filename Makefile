@@ -16,7 +16,7 @@ export PYTHONPATH := plugins:.
 # Warnings of other people's packages at import are theirs to mend.
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
 
-.PHONY: help setup demo sandbox test check pipelines endpoint lint bench clean
+.PHONY: help setup demo sandbox test check cost pipelines endpoint lint bench clean
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ test: setup ## Run the whole test suite (ARGS=... goes to pytest)
 
 check: setup ## Check every endpoint file; tells all faults at once
 	@$(PYTHON) -m watchkeeper.operators.check_endpoints $(ARGS)
+
+cost: setup ## Print what watching each endpoint will cost a month, from its file alone (ARGS=NAME shows every line)
+	@$(PYTHON) -m watchkeeper.operators.cost $(ARGS)
 
 pipelines: setup ## Render the pipelines of include/pipelines to JSON (ARGS=--check writes nothing)
 	@$(SAGEMAKER_PYTHON) include/pipelines $(ARGS)

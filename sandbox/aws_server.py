@@ -75,6 +75,7 @@ async def _serve(
     from hypercorn.config import Config
     from ministack.app import app as ministack
 
+    from sandbox import log_patterns
     from sandbox.alarm_overlay import AlarmClock
     from sandbox.code_overlay import code_states
     from sandbox.live_endpoints import LiveEndpoints
@@ -85,6 +86,7 @@ async def _serve(
 
     alarms, scaling = AlarmClock(metric_seconds + _METRIC_DELAY_SECONDS), VariantScaling()
     alarms.install()
+    log_patterns.install()
     scaling.install()
     endpoints = LiveEndpoints(url, flush_seconds, metric_seconds)
     router = RequestRouter(ministack, moto_application(url, settle_seconds, wait_scale), endpoints)

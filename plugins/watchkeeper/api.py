@@ -4,6 +4,7 @@
 >>> reference = api.baseline(training_frame)
 >>> api.check(todays_frame, reference).query("outcome == 'violated'")
 >>> api.read_verdicts(days=7).pivot_table(index="window_start", columns="endpoint", values="violated_count")
+>>> api.read_events(days=30, kinds=["job"]).groupby("job_base_name")["cost_usd"].sum()
 
 A float column that has missing values and otherwise only whole numbers is read as integers: that is what pandas makes
 of an integer column with a gap.
@@ -16,14 +17,42 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
     from watchkeeper.analysis.constraint_evaluation import Baseline
     from watchkeeper.aws.client_access import AwsAccess
+    from watchkeeper.aws.silence_store import SilenceStore
     from watchkeeper.registry.deployment_settings import DeploymentSettings
+    from watchkeeper.registry.routing_spec import SilenceSpec
 
-__all__ = ["FrameBaseline", "baseline", "check", "explain_prediction", "load_baseline", "profile", "read_verdicts"]
+__all__ = [
+    "FrameBaseline",
+    "baseline",
+    "check",
+    "explain_prediction",
+    "lift_silence",
+    "load_baseline",
+    "profile",
+    "read_costs",
+    "read_events",
+    "read_verdicts",
+    "silence",
+    "silences",
+]
 
 Dialect = Literal["exact", "compatible"]
+_COST_COLUMNS = (
+    "month",
+    "endpoint",
+    "owner",
+    "ceiling_usd",
+    "declared_usd",
+    "predicted_usd",
+    "actual_usd",
+    "steps",
+    "exceeds",
+    "is_refused",
+)
 _FINDING_COLUMNS = ("feature", "check", "outcome", "reason", "observed", "limit", "severity")
 
 
@@ -62,28 +91,111 @@ def read_verdicts(
     ``every_revision``. Bucket and prefix come from ``settings``, by default from ``WATCHKEEPER_…`` in the
     environment. An empty ledger gives an empty frame with all columns.
     """
-    import os
+    from watchkeeper.aws.ledger import Ledger
 
+    settings, access = _opened(settings, access)
+    since, until = _span(start, end, days)
+    rows = Ledger(settings.bucket, settings.prefix, access.client("s3")).read(
+        monitor, since, until, endpoints=endpoints, period=period, every_revision=every_revision
+    )
+    return _frame(rows, ("window_start", "window_end", "recorded_at"))
+
+
+def read_events(
+    *,
+    start: datetime | str | None = None,
+    end: datetime | str | None = None,
+    days: float = 7,
+    kinds: Sequence[str] | None = None,
+    endpoints: Sequence[str] | None = None,
+    settings: "DeploymentSettings | None" = None,
+    access: "AwsAccess | None" = None,
+) -> "pd.DataFrame":
+    """Return platform events and job outcomes as a pandas frame in time order, one row per event.
+
+    What happened in ``[start, end)``; without ``start`` in the last ``days``. ``kinds`` as docs/platform-events.md
+    lists them: ``job`` has a row per job that ended, with its figures and cost, ``api_call`` who changed what.
+    ``endpoints`` are registry ids. Nothing recorded gives an empty frame with all columns; ValueError names a kind
+    that there is not.
+    """
+    import polars as pl
+
+    from watchkeeper.aws.event_ledger import EventLedger
+
+    settings, access = _opened(settings, access)
+    since, until = _span(start, end, days)
+    rows = EventLedger(settings.bucket, settings.prefix, access.client("s3")).read(since, until, kinds=kinds)
+    if endpoints is not None:
+        rows = rows.filter(pl.col("endpoint").is_in(list(endpoints)))
+    return _frame(rows, ("at", "created_at", "started_at", "ended_at", "recorded_at"))
+
+
+def read_costs(
+    *,
+    months: int = 12,
+    every_line: bool = False,
+    settings: "DeploymentSettings | None" = None,
+    access: "AwsAccess | None" = None,
+) -> "pd.DataFrame":
+    """Return the newest cost reports as a pandas frame, one row per month and endpoint; ``_fleet`` is all together.
+
+    Columns: month, endpoint, owner, ceiling_usd, declared_usd, predicted_usd, actual_usd, steps, exceeds, is_refused;
+    amounts are USD a month. With ``every_line`` a row per line of what was found instead: item, quantity, unit,
+    unit_usd, usd, and is_measured, which is false for what was predicted by the traffic that was seen. Without any
+    report the frame is empty, with all columns.
+    """
+    import msgspec
     import pandas as pd
 
+    from watchkeeper.aws.cost_store import CostRecord, CostStore
+
+    settings, access = _opened(settings, access)
+    store = CostStore(settings.bucket, settings.prefix, access.client("s3"))
+    reports = [report for month in list(store.months())[-months:] if (report := store.read(month)) is not None]
+    found = [(report.month, cost) for report in reports for cost in (*report.endpoints, report.fleet)]
+    if every_line:
+        rows = [
+            {"month": month, "endpoint": cost.endpoint, **msgspec.structs.asdict(line)}
+            | {"is_measured": line.item in cost.measured}
+            for month, cost in found
+            for line in cost.actual
+        ]
+        columns = ("month", "endpoint", *CostRecord.__struct_fields__, "is_measured")
+        return pd.DataFrame(rows, columns=list(columns))
+    columns = _COST_COLUMNS
+    named = [{"month": month} | {name: getattr(cost, name) for name in columns[1:]} for month, cost in found]
+    return pd.DataFrame(named, columns=list(columns))
+
+
+def _opened(
+    settings: "DeploymentSettings | None", access: "AwsAccess | None"
+) -> "tuple[DeploymentSettings, AwsAccess]":
+    """Return what was given; what was not, from the environment."""
+    import os
+
     from watchkeeper.aws.client_access import AwsAccess
-    from watchkeeper.aws.ledger import Ledger
-    from watchkeeper.registry.capture_window import parse_moment, utc_moment
     from watchkeeper.registry.deployment_settings import DeploymentSettings
+
+    settings = settings or DeploymentSettings.from_mapping(dict(os.environ))
+    return settings, access or AwsAccess(None, settings.region_name)
+
+
+def _span(start: datetime | str | None, end: datetime | str | None, days: float) -> tuple[datetime, datetime]:
+    from watchkeeper.registry.capture_window import parse_moment, utc_moment
 
     def moment(given: datetime | str) -> datetime:
         return parse_moment(given) if isinstance(given, str) else utc_moment(given)
 
-    settings = settings or DeploymentSettings.from_mapping(dict(os.environ))
-    access = access or AwsAccess(None, settings.region_name)
     until = datetime.now(UTC) if end is None else moment(end)
-    since = until - timedelta(days=days) if start is None else moment(start)
-    rows = Ledger(settings.bucket, settings.prefix, access.client("s3")).read(
-        monitor, since, until, endpoints=endpoints, period=period, every_revision=every_revision
-    )
+    return (until - timedelta(days=days) if start is None else moment(start)), until
+
+
+def _frame(rows: "pl.DataFrame", moments: Sequence[str]) -> "pd.DataFrame":
+    import pandas as pd
+
     # Row by row: polars' own conversion wants pyarrow, which nobody else here does.
     frame = pd.DataFrame(rows.to_dicts(), columns=rows.columns)
-    for column in ("window_start", "window_end", "recorded_at"):
+    for column in moments:
         frame[column] = pd.to_datetime(frame[column], utc=True)
     return frame
 
@@ -201,6 +313,49 @@ def explain_prediction(
         for feature, value in one.drivers
     ]
     return pd.DataFrame(rows, columns=list(columns))
+
+
+def silence(
+    *,
+    until: datetime | str,
+    reason: str,
+    author: str,
+    settings: "DeploymentSettings | None" = None,
+    access: "AwsAccess | None" = None,
+    **match: Sequence[str] | Mapping[str, str],
+) -> str:
+    """Tell nobody of what ``match`` names until a moment, and return the silence's id.
+
+    ``match`` is ``endpoint``, ``owner``, ``monitor``, ``severity``, ``kind`` (lists) or ``tags``; all that is given
+    must hold, and something must be given. SettingsError tells every fault at once.
+    """
+    from watchkeeper.registry.silence_form import make_silence
+
+    made = make_silence(match, until, reason, author, datetime.now(UTC))
+    return _silence_store(settings, access).write(made)
+
+
+def lift_silence(
+    silence_id: str, *, settings: "DeploymentSettings | None" = None, access: "AwsAccess | None" = None
+) -> None:
+    """End a silence that was made while all runs on; StoreError if there is none of this id."""
+    _silence_store(settings, access).lift(silence_id)
+
+
+def silences(
+    *, settings: "DeploymentSettings | None" = None, access: "AwsAccess | None" = None
+) -> "dict[str, SilenceSpec]":
+    """Return by id the silences that were made while all runs on and are not over; ``fleet.yaml`` may hold others."""
+    now = datetime.now(UTC)
+    found = _silence_store(settings, access).all(lambda _: None)
+    return {silence_id: silence for silence_id, silence in found if now < silence.until}
+
+
+def _silence_store(settings: "DeploymentSettings | None", access: "AwsAccess | None") -> "SilenceStore":
+    from watchkeeper.aws.silence_store import SilenceStore
+
+    settings, access = _opened(settings, access)
+    return SilenceStore(settings.bucket, settings.prefix, access.client("s3"))
 
 
 def check(

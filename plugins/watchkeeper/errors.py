@@ -17,6 +17,7 @@
     ├── EndpointStateError       an endpoint is not, or did not become, what was asked for
     ├── ModelAnswerError         a model that is asked answers with errors, or not one number a row
     ├── PipelineError            a pipeline, its execution or a model package is not what was asked for
+    ├── JobError                 a SageMaker job is not there, or has not ended
     └── ContainerContractError   the container's environment or folders are not as promised
 
 Each keeps its arguments as attributes, says what was found, what was expected and the remedy,
@@ -105,6 +106,10 @@ class ModelAnswerError(_DetailedError):
 
 class PipelineError(_DetailedError):
     """A pipeline, its execution or a model package is not, or did not become, what was asked for."""
+
+
+class JobError(_DetailedError):
+    """A SageMaker job is not there, or has not ended yet."""
 
 
 class ContainerContractError(_DetailedError):

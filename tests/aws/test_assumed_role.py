@@ -1,6 +1,7 @@
 """A role in another account: what is made through it lies there, and nowhere else."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 
 import boto3
@@ -84,6 +85,14 @@ def test_a_trigger_takes_the_role_along_and_waits_with_it(other):
         return str(sts.get_caller_identity()["Account"])
 
     assert asyncio.run(account()) == OTHER
+
+
+def test_a_connection_with_a_role_of_its_own_is_where_ours_is_assumed_from(monkeypatch):
+    """For who needs an external id, or a role on the way."""
+    own = {"role_arn": "arn:aws:iam::310987654321:role/hub", "assume_role_kwargs": {"ExternalId": "agreed-upon"}}
+    monkeypatch.setenv("AIRFLOW_CONN_HUB", json.dumps({"conn_type": "aws", "extra": own}))
+    assert AwsAccess("hub", REGION).client("sts").get_caller_identity()["Account"] == "310987654321"
+    assert AwsAccess("hub", REGION, role_arn=ROLE).client("sts").get_caller_identity()["Account"] == OTHER
 
 
 def test_without_a_role_nothing_changes(access):

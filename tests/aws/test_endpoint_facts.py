@@ -116,6 +116,15 @@ def test_the_command_writes_a_file_that_the_registry_takes(endpoint, s3, tmp_pat
     assert "exists already" in capsys.readouterr().err
 
 
+def test_the_command_reaches_another_account_through_a_role(endpoint, s3, capsys):
+    role = "arn:aws:iam::123456789012:role/watchkeeper"
+    assert main([endpoint, "--region-name", REGION, "--role-arn", role, "--print"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["role_arn"] == role
+    elsewhere = role.replace("123456789012", "210987654321")
+    assert main([endpoint, "--region-name", REGION, "--role-arn", elsewhere, "--print"]) == 1
+    assert "knows no such endpoint" in capsys.readouterr().err
+
+
 def test_the_command_fails_in_one_sentence(capsys, tmp_path):
     assert main(["nobody", "--folder", str(tmp_path), "--region-name", REGION]) == 1
     assert capsys.readouterr().err.startswith("nobody: SageMaker in us-east-1 knows no such endpoint")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import boto3
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.aws.conftest import BUCKET, REGION
@@ -146,10 +146,14 @@ def test_a_malformed_body_is_kept_and_told(inbox, s3, body, why):
     assert inbox.malformed_uri(kept.digest).endswith(keys(s3)[0])
 
 
-@given(
-    body=st.text()
-    | st.recursive(st.none() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)).map(json.dumps)
-)
+BODIES = st.text(max_size=200) | st.recursive(
+    st.none() | st.text(max_size=20),
+    lambda part: st.lists(part, max_size=3) | st.dictionaries(st.text(), part, max_size=3),
+).map(json.dumps)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(body=BODIES)
 def test_any_body_is_an_event_or_a_value_error(body):
     try:
         told = parse_event(body, NOW).event_id

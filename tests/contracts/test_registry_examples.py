@@ -7,9 +7,12 @@ import pytest
 import yaml
 
 from watchkeeper.registry.capture_window import Period
+from watchkeeper.registry.fleet_file import load_fleet
 from watchkeeper.registry.registry_files import load_registry
-from watchkeeper.registry.registry_reference import endpoint_schema
+from watchkeeper.registry.registry_reference import endpoint_schema, fleet_schema
 from watchkeeper.registry.runbook_pages import (
+    ALARM_RUNBOOKS,
+    COST_RUNBOOKS,
     FINDING_RUNBOOKS,
     INDEX_PAGE,
     VERDICT_RUNBOOKS,
@@ -19,7 +22,7 @@ from watchkeeper.registry.runbook_pages import (
 
 INCLUDE = Path(__file__).parents[2] / "include"
 EXAMPLES = sorted((INCLUDE / "endpoints").glob("*.yaml"))
-KINDS = (*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS)
+KINDS = (*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS, *ALARM_RUNBOOKS, *COST_RUNBOOKS)
 
 
 def test_the_examples_are_sound_and_nothing_looks_for_them() -> None:
@@ -34,6 +37,11 @@ def test_the_examples_are_sound_and_nothing_looks_for_them() -> None:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_the_editors_schema_takes_the_examples(path: Path) -> None:
     jsonschema.validate(yaml.safe_load(path.read_text(encoding="utf-8")), endpoint_schema())
+
+
+def test_the_editors_schema_takes_the_fleets_file() -> None:
+    jsonschema.validate(yaml.safe_load((INCLUDE / "fleet.yaml").read_text(encoding="utf-8")), fleet_schema())
+    load_fleet(INCLUDE)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +59,7 @@ def test_the_editors_schema_lets_sections_be_left_empty() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_finding_and_verdict_has_its_runbook(kind: str) -> None:
+def test_every_finding_verdict_and_alarm_has_its_runbook(kind: str) -> None:
     page = INCLUDE / "runbooks" / runbook_name(kind)
     text = page.read_text(encoding="utf-8")
     assert text.startswith(f"# {kind}\n")

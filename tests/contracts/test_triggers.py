@@ -9,9 +9,11 @@ import pytest
 
 from tests import airflow_home  # noqa: F401 - first of all: it gives Airflow a home
 
+ROLE = "arn:aws:iam::210987654321:role/watchkeeper"
 ARGUMENTS = {
-    "AlarmsOverTrigger": {
-        "names": ["watchkeeper/flights/AllTraffic/server_errors"],
+    "AlarmStateTrigger": {
+        "alarm_names": ["a", "b"],
+        "state": "ALARM",
         "waiter_delay": 7,
         "waiter_max_attempts": 9,
         "aws_conn_id": "mine",
@@ -20,8 +22,39 @@ ARGUMENTS = {
         "botocore_config": {"read_timeout": 5},
     },
     "CaptureSettledTrigger": {"moment": "2026-11-20T06:10:00Z"},
+    "CodeBuildTrigger": {
+        "build_id": "project:1",
+        "cancel_on_kill": False,
+        "waiter_delay": 7,
+        "waiter_max_attempts": 9,
+        "aws_conn_id": "mine",
+        "region_name": "eu-west-1",
+        "verify": False,
+        "botocore_config": {"read_timeout": 5},
+    },
+    "CodePipelineTrigger": {
+        "pipeline": "p",
+        "execution_id": "e",
+        "cancel_on_kill": False,
+        "waiter_delay": 7,
+        "waiter_max_attempts": 9,
+        "aws_conn_id": "mine",
+        "region_name": "eu-west-1",
+        "verify": False,
+        "botocore_config": {"read_timeout": 5},
+    },
     "EndpointSettledTrigger": {
         "endpoint_name": "flights",
+        "waiter_delay": 7,
+        "waiter_max_attempts": 9,
+        "aws_conn_id": "mine",
+        "region_name": "eu-west-1",
+        "verify": False,
+        "botocore_config": {"read_timeout": 5},
+    },
+    "InsightsQueryTrigger": {
+        "query_id": "q",
+        "cancel_on_kill": False,
         "waiter_delay": 7,
         "waiter_max_attempts": 9,
         "aws_conn_id": "mine",
@@ -80,9 +113,19 @@ def test_a_trigger_comes_back_the_same(name):
 
 @pytest.mark.parametrize(
     ("name", "waiter"),
-    [("EndpointSettledTrigger", "endpoint_settled"), ("PipelineEndedTrigger", "pipeline_execution_ended")],
+    [
+        ("AlarmStateTrigger", "alarms_alarm"),
+        ("CodeBuildTrigger", "build_ended"),
+        ("CodePipelineTrigger", "execution_ended"),
+        ("EndpointSettledTrigger", "endpoint_settled"),
+        ("InsightsQueryTrigger", "insights_query_ended"),
+        ("PipelineEndedTrigger", "pipeline_execution_ended"),
+    ],
 )
 def test_connection_settings_reach_the_hook_after_deferral(name, waiter):
-    hook = triggers()[name](**ARGUMENTS[name]).hook()
+    trigger = triggers()[name](**ARGUMENTS[name], role_arn=ROLE)
+    hook = type(trigger)(**trigger.serialize()[1]).hook()
     assert (hook.aws_conn_id, hook._region_name, hook._verify) == ("mine", "eu-west-1", False)
+    assert hook.role_arn == ROLE
+    assert trigger.waiter_name == waiter
     assert waiter in hook._list_custom_waiters()

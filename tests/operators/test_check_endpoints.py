@@ -4,12 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests import airflow_home
-from watchkeeper.operators.check_endpoints import endpoint_faults, main, price_warning
+from watchkeeper.operators.check_endpoints import endpoint_faults, fleet_faults, main, price_warning
 from watchkeeper.registry.price_table import load_prices
 
 SOUND = "owner: me\ncapture: {s3_uri: s3://bucket/x, input_columns: [sex, age]}\nground_truth: {s3_uri: s3://b-b/t}\n"
@@ -78,3 +78,37 @@ def test_the_examples_are_sound_in_a_process_without_airflow(folder):
     environment = os.environ | {"PYTHONPATH": str(airflow_home.REPOSITORY / "plugins")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+NOW = datetime(2026, 11, 25, 5, tzinfo=UTC)
+
+
+def test_a_secret_in_any_file_is_told_by_line_and_not_shown(folder, capsys):
+    token = "xo" + "xb-123456789012-AbCdEfGhIjKlMnOp"
+    place = folder(notes={"hook": f"https://hooks.slack{'.com'}/services/T0/B0/abc"})
+    (place / "_defaults.yaml").write_text(f"# {token}\ndescription: a model\n")
+    assert main(["--folder", str(place)]) == 1
+    told = capsys.readouterr().err
+    assert "_defaults.yaml: line 1: got what looks like a Slack token; files hold no secrets: revoke it" in told
+    assert "notes.json: line 1: got what looks like a Slack webhook" in told
+    assert token not in told
+
+
+def test_the_fleets_file_is_checked_with_its_providers_and_silences(tmp_path, monkeypatch):
+    (tmp_path / "fleet.yaml").write_text(
+        "routing:\n"
+        "  channels: {chat: {slack: {channel: '#models'}}}\n"
+        "  silences: [{match: {endpoint: [a]}, until: '2026-11-25T04:59Z', reason: moved, author: ana}]\n"
+    )
+    faults, warnings = fleet_faults(tmp_path, NOW)
+    assert faults == ()
+    assert warnings[0].startswith("fleet.yaml: routing.silences[0]: ended at 2026-11-25T04:59Z")
+    monkeypatch.setitem(sys.modules, "airflow.providers.slack", None)
+    assert fleet_faults(tmp_path, NOW)[0] == (
+        "fleet.yaml: routing.channels: channel 'chat' needs apache-airflow-providers-slack, which is not installed; "
+        "add it to requirements.txt",
+    )
+    (tmp_path / "fleet.yaml").write_text("routing: {routes: [{channels: [gone]}]}  # password: opensesame1\n")
+    faults, _ = fleet_faults(tmp_path, NOW)
+    assert "got the channel 'gone'" in faults[0]
+    assert faults[1].startswith("fleet.yaml: line 1: got what looks like a value for password")

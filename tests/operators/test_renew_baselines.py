@@ -175,8 +175,8 @@ def test_all_four_monitors_have_baselines_of_the_promoted_package(watched):
     background = pl.read_parquet(io.BytesIO(document(watched, "explainability", "background.parquet")))
     assert background.columns[:2] == INPUTS
     assert renew() == versions
-    (first, _) = watched.place.messages()
-    assert "Note" not in first["Message"]
+    (told,) = watched.place.messages()
+    assert "Note" not in told["Message"]
 
 
 def test_without_bias_data_the_others_are_renewed_and_the_old_baseline_stays_as_is_told(watched, capsys):

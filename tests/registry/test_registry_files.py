@@ -301,6 +301,43 @@ def test_files_that_are_not_read_are_told(folder: Path) -> None:
     ]
 
 
+def test_an_account_is_the_same_by_whatever_role_it_is_reached(folder: Path) -> None:
+    def named(role: str) -> str:
+        return SOUND + f"endpoint_name: churn\nrole_arn: arn:aws:iam::{role}\n"
+
+    write(
+        folder,
+        a=SOUND + "endpoint_name: churn\n",
+        b=named("210987654321:role/watch"),
+        c=named("210987654321:role/other") + "aws_conn_id: another\n",
+        d=named("310987654321:role/watch"),
+    )
+    registry = load_registry(folder)
+    assert sorted(registry.endpoints) == ["a", "b", "d"]
+    assert [problem.split(",")[0] for problem in registry.problems] == [
+        "c.yaml: variants: got AllTraffic of endpoint 'churn'"
+    ]
+    assert registry.endpoints["a"].account_id is None
+    assert registry.endpoints["b"].account_id == "210987654321"
+
+
+def test_a_file_without_a_role_keeps_the_digest_that_its_verdicts_have(folder: Path) -> None:
+    """Verdicts in ledgers were made before there were roles: none of them is to be restated."""
+    registry = load_registry(
+        write(
+            folder,
+            churn=SOUND,
+            churn2=SOUND + "role_arn: arn:aws:iam::210987654321:role/a\nendpoint_name: churn\n",
+            churn3=SOUND + "role_arn: arn:aws:iam::210987654321:role/b\nendpoint_name: churn\nvariants: [green]\n",
+        )
+    )
+    plain, other, same = (registry.endpoints[name].digest("data_quality") for name in ("churn", "churn2", "churn3"))
+    assert plain == "a243b4a01d161ae62a5271b587e94c048f1a03130aac33f3aa1fe01eeffa5518"
+    assert plain != other
+    # Another role of the same account reaches the same endpoint.
+    assert other == same
+
+
 def test_a_missing_folder_is_a_problem_and_an_empty_one_is_not(folder: Path) -> None:
     assert problems(folder) == []
     assert problems(folder / "none") == [

@@ -83,7 +83,7 @@ def endpoint_alarms(
 
     ``shapes`` says what its variants run on; ``None`` where SageMaker knows no such endpoint.
     """
-    section = spec.infrastructure
+    section = spec.wanted_infrastructure
     if section is None:
         return AlarmSet()
     fixed = section.instance_type

@@ -1,4 +1,4 @@
-"""The record of each alert: claimed before it is published, marked sent after. Guards metric points too."""
+"""The record of each alert: claimed before it is published, marked sent after. Guards points and telemetry too."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 ALERT_PART = ""
 METRICS_PART = ".metrics"
+EXPORT_PART = ".export"
+#: Guards of points and telemetry, which lie beside the alerts' records.
+_GUARDS = (f"{METRICS_PART}.json", f"{EXPORT_PART}.json")
 
 
 class AlertRecord(ClaimRecord, frozen=True, kw_only=True):
@@ -148,7 +151,7 @@ class AlertRecords:
         """Return the alert records of a window, of all its revisions, oldest claim first."""
         found = []
         for item in self.objects.list(self.folder(result, window)):
-            stored = None if item.key.endswith(f"{METRICS_PART}.json") else self.objects.read(item.key)
+            stored = None if item.key.endswith(_GUARDS) else self.objects.read(item.key)
             if stored is not None:
                 found.append(_RECORDS.decode(stored.body))
         return tuple(sorted(found, key=lambda record: record.claimed_at))
@@ -166,7 +169,7 @@ class AlertRecords:
             window = Window.from_name(item.key.removeprefix(root).partition("/")[0])
             if window.start >= own.start:
                 break
-            if window.period == own.period and not item.key.endswith(f"{METRICS_PART}.json"):
+            if window.period == own.period and not item.key.endswith(_GUARDS):
                 keys.setdefault(window, []).append(item.key)
         for window in sorted(keys, reverse=True):
             found = [stored for key in keys[window] if (stored := self.objects.read(key)) is not None]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from watchkeeper.aws.service_failure import error_code, permission_named
+from watchkeeper.aws.service_failure import permission_named
 from watchkeeper.aws.service_hook import ServiceHook
 
 _SERVICE: Final = "application-autoscaling"
@@ -85,16 +85,11 @@ class AutoScalingHook(ServiceHook):
         :param endpoint_name: SageMaker's name of the endpoint.
         :param variant: the production variant.
         """
-        from botocore.exceptions import ClientError
-
+        if self.scalable_target(endpoint_name, variant) is None:
+            return False
         resource = variant_resource(endpoint_name, variant)
         with permission_named(_SERVICE, resource):
-            try:
-                self.client.deregister_scalable_target(ResourceId=resource, **_VARIANT)
-            except ClientError as error:
-                if error_code(error) == "ObjectNotFoundException":
-                    return False
-                raise
+            self.client.deregister_scalable_target(ResourceId=resource, **_VARIANT)
         return True
 
     def put_target_tracking(
@@ -134,16 +129,11 @@ class AutoScalingHook(ServiceHook):
         :param variant: the production variant.
         :param policy_name: the policy's name.
         """
-        from botocore.exceptions import ClientError
-
+        if all(policy["PolicyName"] != policy_name for policy in self.policies(endpoint_name, variant)):
+            return False
         resource = variant_resource(endpoint_name, variant)
         with permission_named(_SERVICE, resource):
-            try:
-                self.client.delete_scaling_policy(ResourceId=resource, PolicyName=policy_name, **_VARIANT)
-            except ClientError as error:
-                if error_code(error) == "ObjectNotFoundException":
-                    return False
-                raise
+            self.client.delete_scaling_policy(ResourceId=resource, PolicyName=policy_name, **_VARIANT)
         return True
 
     def put_scheduled_action(

@@ -12,6 +12,8 @@ from watchkeeper.errors import PipelineError
 _SUCCEEDED: Final = "Succeeded"
 _UNFINISHED: Final = frozenset({"InProgress", "Stopping"})
 _REASON_LIMIT: Final = 200
+#: Why an execution was stopped whose task is no more.
+KILLED: Final = "The Airflow task that waited for it was ended."
 _ENDED_CODES = frozenset({"PipelineExecutionNotStoppableException", "DuplicatedStopRequestException"})
 
 

@@ -96,7 +96,7 @@ def add_endpoint(
     given: Declaration,
 ) -> None:
     """Add what is for one endpoint; ``shape`` is ``None`` where SageMaker knows no such endpoint."""
-    section = spec.infrastructure
+    section = spec.wanted_infrastructure
     if section is None:
         return
     settings, home = given.settings, given.places.identity(HOME)
@@ -154,7 +154,7 @@ def add_fleet(
         state.resources += mute_rules(
             section.mute_windows, names, FLEET, settings.resource_prefix, given.deployment, place
         )
-    watched = [spec for spec in specs if spec.infrastructure is not None]
+    watched = [spec for spec in specs if spec.wanted_infrastructure is not None]
     if section.dashboard:
         regions = {spec.registry_id: state.places[place_of(spec)].region for spec in watched}
         incidents = [
@@ -217,7 +217,7 @@ def _followed_by_name(specs: "Iterable[EndpointSpec]") -> set[str]:
     """Return the alarms of others that remediation rules follow, by their whole names."""
     found: set[str] = set()
     for spec in specs:
-        rules = spec.infrastructure.alarm_rules() if spec.infrastructure else ()
+        rules = spec.wanted_infrastructure.alarm_rules() if spec.wanted_infrastructure else ()
         own = {name for rule in rules for name in (rule.condition, f"{rule.condition}{DAILY}")} | {INCIDENT}
         found |= {name for rule in getattr(spec.remediation, "rules", ()) for name in rule.alarms} - own
     return found

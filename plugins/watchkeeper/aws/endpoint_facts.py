@@ -41,6 +41,7 @@ def read_endpoint_facts(endpoint_name: str, access: AwsAccess, now: datetime) ->
         endpoint_name=endpoint_name,
         region_name=access.region_name,
         aws_conn_id=access.aws_conn_id or "aws_default",
+        role_arn=access.role_arn,
         variants=variants,
         model_version=_model_version(hook, config),
         capture_enabled=bool(capture.get("EnableCapture")),
@@ -163,11 +164,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("name", help="SageMaker's name of the endpoint")
     parser.add_argument("--region-name", help="the endpoint's region (default: the environment's)")
     parser.add_argument("--aws-conn-id", help="the Airflow connection to use (default: boto3's own chain)")
+    parser.add_argument("--role-arn", help="a role to assume with these credentials (default: none)")
     parser.add_argument("--folder", type=Path, help="where to write the file (default: include/endpoints)")
     parser.add_argument("--print", action="store_true", dest="to_screen", help="print the file, write nothing")
     options = parser.parse_args(arguments)
     try:
-        access = AwsAccess(options.aws_conn_id, options.region_name)
+        access = AwsAccess(options.aws_conn_id, options.region_name, role_arn=options.role_arn)
         text = draft_endpoint_file(read_endpoint_facts(options.name, access, datetime.now(UTC)))
         if options.to_screen:
             sys.stdout.write(text)

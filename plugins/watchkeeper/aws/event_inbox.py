@@ -96,6 +96,10 @@ class EventInbox:
         self.objects.write(archive_key(event), msgspec.json.encode(event), only_if_absent=True)
         self.objects.delete(inbox_key(event))
 
+    def drop(self, event: InboxEvent) -> None:
+        """Take an event out of the inbox without keeping it; safe to repeat."""
+        self.objects.delete(inbox_key(event))
+
     def malformed(self) -> Iterator[MalformedBody]:
         """Yield the malformed bodies that nobody was told of, in no order of time."""
         for item in self.objects.list("events/malformed/"):

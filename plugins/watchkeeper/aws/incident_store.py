@@ -67,9 +67,9 @@ class IncidentStore:
                 there = self.read(record.endpoint, pointed)
                 if there is not None and not there.has_ended:
                     return there
-                if there is None and pointed == record.incident_id:
-                    # The run that pointed to it died before it wrote the record: this one does.
-                    return self._first(first)
+                if there is None:
+                    # Who pointed to it is about to write the record, or died before: whoever comes first writes it.
+                    return self._first(msgspec.structs.replace(first, incident_id=pointed))
             body = record.incident_id.encode()
             condition: dict[str, Any] = {"only_if_absent": True} if stored is None else {"only_if_etag": stored.etag}
             if self.objects.write(key, body, content_type="text/plain", **condition):

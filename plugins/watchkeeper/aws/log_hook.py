@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from airflow.providers.amazon.aws.hooks.logs import AwsLogsHook
 
+from watchkeeper.analysis.log_pattern import LogLine
 from watchkeeper.aws.service_failure import error_code, is_missing, permission_named
 from watchkeeper.aws.service_hook import ServiceHook
 from watchkeeper.errors import ServiceAnswerError
@@ -42,15 +43,6 @@ class LogGroup:
     arn: str
     retention_days: int | None
     stored_bytes: int
-
-
-@dataclass(frozen=True)
-class LogEvent:
-    """One line of a log: when it was written (UTC), to which stream, and its text."""
-
-    at: datetime
-    stream: str
-    message: str
 
 
 class LogsHook(ServiceHook, AwsLogsHook):
@@ -121,7 +113,7 @@ class LogsHook(ServiceHook, AwsLogsHook):
 
     def events(
         self, group: str, start: datetime, end: datetime, pattern: str = "", stream_prefix: str | None = None
-    ) -> Iterator[LogEvent]:
+    ) -> Iterator[LogLine]:
         """Yield a group's events of ``[start, end)`` in time order; LookupError if there is no such group.
 
         :param group: the group's name.
@@ -142,7 +134,7 @@ class LogsHook(ServiceHook, AwsLogsHook):
                 for event in page.get("events", ()):
                     if begin <= event["timestamp"] < until:
                         at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
-                        yield LogEvent(at, event.get("logStreamName", ""), event["message"])
+                        yield LogLine(at, event.get("logStreamName", ""), event["message"])
 
     def groups(self, prefix: str = "") -> Iterator[LogGroup]:
         """Yield log groups.

@@ -1,5 +1,6 @@
 """The record of each notice: told once, through which channels, or why not."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,16 @@ class NoticeRecords:
         """Return the record of a notice's key, or ``None`` if it was never claimed."""
         stored = self.objects.read(self.object_key(key))
         return None if stored is None else _RECORDS.decode(stored.body)
+
+    def unsettled(self, since: datetime, until: datetime) -> Iterator[NoticeRecord]:
+        """Yield the notices that were claimed in ``[since, until)`` and neither sent nor given back."""
+        for item in self.objects.list("notices/"):
+            if item.key.count("/") > 1 or not since <= item.last_modified < until:
+                continue
+            stored = self.objects.read(item.key)
+            record = None if stored is None else _RECORDS.decode(stored.body)
+            if record is not None and not record.is_settled:
+                yield record
 
     def last_told(self, fingerprint: str) -> FingerprintRecord | None:
         """Return which notice last told something with this fingerprint, or ``None`` if none did."""

@@ -1,6 +1,6 @@
 """Where a thread of messages stands: who had the bad news, what of it still stands, what later messages hang on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from watchkeeper.aws.claim_record import Delivery
 from watchkeeper.aws.notice_record import digest_of
 from watchkeeper.aws.object_store import ObjectStore
 from watchkeeper.errors import StoreError
+from watchkeeper.registry.alert_spec import AlertSeverity
 from watchkeeper.registry.capture_window import moment_text
 
 if TYPE_CHECKING:
@@ -18,11 +19,21 @@ if TYPE_CHECKING:
 _WRITE_ATTEMPTS = 5
 
 
+class ReminderText(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told again as long as a thread is open: its last bad news."""
+
+    headline: str
+    severity: AlertSeverity
+    endpoint: str | None = None
+    owner: str | None = None
+    runbook: str | None = None
+
+
 class ThreadRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One thread, such as an incident. ``standing`` names the bad news that were told and not taken back.
 
     ``deliveries`` holds the first message of each channel since it was opened. Of a storm, which stands for many
-    threads, ``members`` names them.
+    threads, ``members`` names them. ``reminder`` is missing where reminders come another way.
     """
 
     thread: str
@@ -32,6 +43,7 @@ class ThreadRecord(msgspec.Struct, frozen=True, kw_only=True):
     standing: tuple[str, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
     members: tuple[str, ...] = ()
+    reminder: ReminderText | None = None
 
     @property
     def is_open(self) -> bool:
@@ -63,6 +75,17 @@ class NoticeThreads:
         stored = self.objects.read(self.key(thread))
         return None if stored is None else _THREADS.decode(stored.body)
 
+    def all(self) -> Iterator[ThreadRecord]:
+        """Yield every thread, those that are closed included."""
+        for item in self.objects.list("notices/threads/"):
+            stored = self.objects.read(item.key)
+            if stored is not None:
+                yield _THREADS.decode(stored.body)
+
+    def remove(self, thread: str) -> None:
+        """Forget a thread; no error if there is none."""
+        self.objects.delete(self.key(thread))
+
     def told(
         self,
         thread: str,
@@ -71,6 +94,7 @@ class NoticeThreads:
         now: datetime,
         deliveries: tuple[Delivery, ...],
         members: tuple[str, ...] = (),
+        reminder: ReminderText | None = None,
     ) -> ThreadRecord:
         """Note that a message was sent in a thread, one that was closed being opened anew.
 
@@ -89,6 +113,7 @@ class NoticeThreads:
                 standing=tuple(dict.fromkeys((*there.standing, *(() if subject is None else (subject,))))),
                 deliveries=(*there.deliveries, *fresh),
                 members=tuple(dict.fromkeys((*there.members, *members))),
+                reminder=reminder or there.reminder,
             )
 
         return self._change(thread, change)

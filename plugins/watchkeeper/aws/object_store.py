@@ -1,6 +1,6 @@
 """A prefix of a bucket: read, list, and write on condition."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -11,6 +11,8 @@ from watchkeeper.errors import StoreError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
+
+_DELETED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,35 @@ class ObjectStore:
         """Delete the object; no error if there is none."""
         with permission_named("s3", self.uri(key)):
             self.client.delete_object(Bucket=self.bucket, Key=self.full_key(key))
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Delete objects, a thousand a request; no error for one that is not there.
+
+        StoreError names the first that S3 would not delete.
+        """
+        for start in range(0, len(keys), _DELETED_AT_ONCE):
+            batch = keys[start : start + _DELETED_AT_ONCE]
+            with permission_named("s3", f"s3://{self.bucket}/{self.prefix}"):
+                answer = self.client.delete_objects(
+                    Bucket=self.bucket,
+                    Delete={"Objects": [{"Key": self.full_key(key)} for key in batch], "Quiet": True},
+                )
+            for error in answer.get("Errors", []):
+                found = f"S3 did not delete it ({error.get('Code')}), nor {len(answer['Errors']) - 1} others"
+                raise StoreError(
+                    f"s3://{self.bucket}/{error.get('Key')}", found, "Allow s3:DeleteObject below the prefix."
+                )
+
+    def folders(self, folder: str) -> Iterator[str]:
+        """Yield the folders right below one, each with its last slash, in key order."""
+        skip = len(self.full_key(""))
+        with permission_named("s3", f"s3://{self.bucket}"):
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=self.full_key(folder), Delimiter="/"
+            )
+            for page in pages:
+                for item in page.get("CommonPrefixes", []):
+                    yield item["Prefix"][skip:]
 
     def list(self, folder: str, *, after: str = "") -> Iterator[ListedObject]:
         """Yield every object whose key starts with ``folder`` and comes after ``after``, in key order."""

@@ -147,6 +147,35 @@ class PipelineHook(EndpointHook):
             )
         return answer["PipelineExecutionArn"]
 
+    def start_once(self, pipeline_name: str, token: str, parameters: Mapping[str, str]) -> str:
+        """Start an execution and return its ARN; asked again with the same token, AWS answers with the same one.
+
+        PipelineError if there is no such pipeline.
+
+        :param pipeline_name: the pipeline's name.
+        :param token: 32 to 128 letters and digits that stand for what the execution is for.
+        :param parameters: values by the parameter's name.
+        """
+        from botocore.exceptions import ClientError
+
+        with permission_named("sagemaker", f"pipeline/{pipeline_name}"):
+            try:
+                answer = self.client.start_pipeline_execution(
+                    PipelineName=pipeline_name,
+                    PipelineExecutionDisplayName=_display_name(f"event-{token}"),
+                    PipelineParameters=[{"Name": name, "Value": value} for name, value in sorted(parameters.items())],
+                    ClientRequestToken=token,
+                )
+            except ClientError as error:
+                if not _is_unknown(error):
+                    raise
+                raise PipelineError(
+                    pipeline_name,
+                    f"SageMaker in {self.client.meta.region_name} knows no such pipeline",
+                    "Correct its name where it is to be started.",
+                ) from error
+        return answer["PipelineExecutionArn"]
+
     def execution(self, arn: str) -> ExecutionFacts:
         """Return what became of an execution so far, with the steps' reasons and the model package.
 

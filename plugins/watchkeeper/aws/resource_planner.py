@@ -28,6 +28,7 @@ class Comparison:
     changes: tuple[ResourceChange, ...]
     unchanged: Mapping[str, int]
     faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     blind: "frozenset[tuple[ResourceKind, ResourcePlace]]" = frozenset()
 
 
@@ -51,17 +52,28 @@ class ResourcePlanner:
     holders: "tuple[ResourceHolder, ...]"
 
     def compare(
-        self, desired: Sequence[Resource], scopes: frozenset[str] | None, held: frozenset[str] = frozenset()
+        self,
+        desired: Sequence[Resource],
+        scopes: frozenset[str] | None,
+        held: frozenset[str] = frozenset(),
+        only: "frozenset[tuple[str, str, str]] | None" = None,
     ) -> Comparison:
         """Return what differs from ``desired`` in these scopes (all if ``None``); changes nothing.
 
-        A kind that cannot be read somewhere is a fault and is left out there: nothing is planned blindly.
+        A kind that cannot be read somewhere is left out there, as nothing is planned blindly: a fault if it is
+        declared. ``only`` keeps to changes of these very things.
         """
-        found, faults, blind = self._found(scopes)
+        found, unread = self._found(scopes)
+        blind = frozenset(where for holder_blind in unread.values() for where in holder_blind)
+        declared = {(one.kind, one.place) for one in desired}
+        # What nobody declares need not be readable: a role may well lack the permission.
+        faults = [why for why, where in unread.items() if where & declared]
+        notes = [f"{why} Nothing of it is declared, and nothing pruned." for why in unread if why not in faults]
         seen = [one for one in desired if (one.kind, one.place) not in blind]
         difference = compare(seen, found, self.deployment, held)
-        changes = self._confirmed(difference.changes, found)
-        return Comparison(changes, Counter(one.kind for one in difference.unchanged), tuple(faults), blind)
+        changes = [one for one in difference.changes if only is None or change_key(one) in only]
+        unchanged = Counter(str(one.kind) for one in difference.unchanged)
+        return Comparison(self._confirmed(changes, found), unchanged, tuple(faults), tuple(notes), blind)
 
     def apply(self, planned: Sequence[ResourceChange]) -> ApplyOutcome:
         """Bring planned changes about; compares with AWS anew first and afterwards, so that it may be run again.
@@ -100,20 +112,19 @@ class ResourcePlanner:
     def _compare_planned(self, planned: Sequence[ResourceChange]) -> Comparison:
         """Compare AWS with what was planned, and with nothing else."""
         desired = [change.resource for change in planned if change.action != "prune"]
-        comparison = self.compare(desired, frozenset(change.scope for change in planned))
-        spoken_of = {change_key(change) for change in planned}
-        return replace(comparison, changes=tuple(one for one in comparison.changes if change_key(one) in spoken_of))
+        only = frozenset(map(change_key, planned))
+        return self.compare(desired, frozenset(change.scope for change in planned), only=only)
 
     def _found(
         self, scopes: frozenset[str] | None
-    ) -> "tuple[list[FoundResource], list[str], frozenset[tuple[ResourceKind, ResourcePlace]]]":
+    ) -> "tuple[list[FoundResource], dict[str, frozenset[tuple[ResourceKind, ResourcePlace]]]]":
+        """Return what there is, and why some kinds in some places could not be read."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         from watchkeeper.errors import WatchkeeperError
 
         found: list[FoundResource] = []
-        faults: list[str] = []
-        blind: set[tuple[ResourceKind, ResourcePlace]] = set()
+        unread: dict[str, frozenset[tuple[ResourceKind, ResourcePlace]]] = {}
         for place in self.places:
             access = place.access(self.home)
             for holder in self.holders:
@@ -121,9 +132,9 @@ class ResourcePlanner:
                     found += list(holder.find(access, place, scopes))
                 except (ClientError, BotoCoreError, WatchkeeperError) as error:
                     what = " and ".join(holder.kinds).replace("_", " ")
-                    faults.append(f"{what} in {place} could not be read: {' '.join(str(error).split())}")
-                    blind |= {(kind, place) for kind in holder.kinds}
-        return found, faults, frozenset(blind)
+                    why = f"{what} in {place} could not be read: {' '.join(str(error).split())}"
+                    unread[why] = frozenset((kind, place) for kind in holder.kinds)
+        return found, unread
 
     def _confirmed(
         self, changes: Iterable[ResourceChange], found: Iterable[FoundResource]

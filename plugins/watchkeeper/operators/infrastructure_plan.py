@@ -39,7 +39,7 @@ def make_plan(deployment: "Deployment", run: str, endpoints: Iterable[str], now:
     faults += place_faults
     # Of all endpoints, as what is for the fleet speaks of them all; only what is asked for is compared.
     needed = [spec for spec in specs if not wanted or FLEET in wanted or spec.registry_id in wanted]
-    shapes = _shapes(deployment, [spec for spec in needed if spec.infrastructure and spec.registry_id in places])
+    shapes = _shapes(deployment, [spec for spec in needed if spec.wanted_infrastructure and spec.registry_id in places])
     for spec in needed:
         shape = shapes.get(spec.registry_id)
         if refusal := deployment.cost.refusal(spec.registry_id):
@@ -81,14 +81,14 @@ def make_plan(deployment: "Deployment", run: str, endpoints: Iterable[str], now:
         for name, differences in state.captures.items()
         if scopes is None or name in scopes
     ]
-    cost, cost_notes = _predicted_cost(deployment, [spec for spec in needed if spec.infrastructure])
+    cost, cost_notes = _predicted_cost(deployment, [spec for spec in needed if spec.wanted_infrastructure])
     return ResourcePlan(
         run=run,
         deployment=deployment_tag(settings),
         made_at=moment_text(now),
         changes=tuple(changes),
         unchanged=found.unchanged,
-        notes=tuple(dict.fromkeys((*state.notes, *cost_notes))),
+        notes=tuple(dict.fromkeys((*state.notes, *found.notes, *cost_notes))),
         faults=(*faults, *found.faults),
         cost=cost,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from watchkeeper.aws.claim_record import Delivery
 from watchkeeper.aws.notice_record import digest_of
+from watchkeeper.aws.notice_thread import ReminderText
 from watchkeeper.registry.notice_routing import Channel, NoticeFacts, worst_severity
 from watchkeeper.registry.routing_spec import RoutingSpec
 
@@ -23,7 +24,7 @@ class Letter:
     """One message as it would go out alone. ``identity`` is its deduplication id, ``group`` keeps order in FIFO topics.
 
     ``subject`` is what of its thread it speaks of, such as a window; ``after`` is the letter without which it makes no
-    sense, and ``delivered`` what an earlier try has sent already.
+    sense, ``delivered`` what an earlier try has sent already, and ``reminder`` what is told again while it stands.
     """
 
     facts: NoticeFacts
@@ -37,6 +38,7 @@ class Letter:
     after: str | None = None
     delivered: tuple[Delivery, ...] = ()
     own_topic: str | None = None
+    reminder: ReminderText | None = None
 
     @property
     def is_good_news(self) -> bool:

@@ -31,11 +31,15 @@ if TYPE_CHECKING:
     from watchkeeper.aws.blast_radius import BlastRadius
     from watchkeeper.aws.breaker_record import BreakerRecords
     from watchkeeper.aws.config_history import ConfigHistory
+    from watchkeeper.aws.cost_store import CostStore
     from watchkeeper.aws.event_inbox import EventInbox
+    from watchkeeper.aws.event_ledger import EventLedger
+    from watchkeeper.aws.event_work import EventWork
     from watchkeeper.aws.explanation_store import ExplanationStore
     from watchkeeper.aws.incident_store import IncidentStore
     from watchkeeper.aws.key_index_store import KeyIndexStore
     from watchkeeper.aws.ledger import Ledger
+    from watchkeeper.aws.log_report_store import LogReportStore
     from watchkeeper.aws.merged_store import MergedStore
     from watchkeeper.aws.notice_record import NoticeRecords
     from watchkeeper.aws.notice_thread import NoticeThreads
@@ -107,6 +111,13 @@ class Deployment:
         from watchkeeper.aws.report_store import ReportStore
 
         return ReportStore(*self._place)
+
+    @cached_property
+    def log_reports(self) -> "LogReportStore":
+        """What was found in endpoints' logs."""
+        from watchkeeper.aws.log_report_store import LogReportStore
+
+        return LogReportStore(*self._place)
 
     @cached_property
     def baselines(self) -> "BaselineStore":
@@ -219,6 +230,27 @@ class Deployment:
         from watchkeeper.aws.plan_store import PlanStore
 
         return PlanStore(*self._place)
+
+    @cached_property
+    def event_ledger(self) -> "EventLedger":
+        """All platform events and job outcomes."""
+        from watchkeeper.aws.event_ledger import EventLedger
+
+        return EventLedger(*self._place)
+
+    @cached_property
+    def event_work(self) -> "EventWork":
+        """What was done about events and jobs, once each."""
+        from watchkeeper.aws.event_work import EventWork
+
+        return EventWork(*self._place)
+
+    @cached_property
+    def costs(self) -> "CostStore":
+        """The cost reports."""
+        from watchkeeper.aws.cost_store import CostStore
+
+        return CostStore(*self._place)
 
     @cached_property
     def probes(self) -> "ProbeStore":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from watchkeeper.aws.claim_record import Claim, Delivery
 from watchkeeper.aws.notice_record import NoticeRecord, digest_of
+from watchkeeper.aws.notice_thread import ReminderText
 from watchkeeper.operators.letter_bundle import Letter
 from watchkeeper.operators.message_text import RunOrigin, link_lines, runbook_address
 from watchkeeper.operators.notice_desk import NoticeDesk
@@ -195,6 +196,18 @@ def _letter(deployment: "Deployment", notice: Notice, origin: RunOrigin) -> Lett
         text="\n".join(lines).rstrip() + "\n",
         attributes={name: value for name, value in attributes.items() if value},
         thread=notice.thread,
-        subject=notice.fingerprint or notice.key,
+        # A reminder adds nothing that stands: it repeats what does.
+        subject="" if notice.kind == "reminder" else notice.fingerprint or notice.key,
+        reminder=_reminder(notice, owner) if notice.kind in {"alert", "correction"} else None,
         own_topic=spec.alerts.topic_arn if spec else None,
+    )
+
+
+def _reminder(notice: Notice, owner: str | None) -> ReminderText:
+    return ReminderText(
+        headline=notice.headline,
+        severity=notice.severity,
+        endpoint=notice.endpoint,
+        owner=owner,
+        runbook=notice.runbook,
     )

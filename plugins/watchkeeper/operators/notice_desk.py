@@ -184,8 +184,10 @@ class NoticeDesk:
                 subject = None if letter.facts.kind == "recovery" else letter.subject
                 threads.taken_back(letter.thread, subject, now=self.now)
             else:
-                subject = letter.subject if letter.facts.kind in BAD_NEWS else None
-                threads.told(letter.thread, subject, now=self.now, deliveries=deliveries)
+                subject = letter.subject if letter.facts.kind in BAD_NEWS else ""
+                threads.told(
+                    letter.thread, subject or None, now=self.now, deliveries=deliveries, reminder=letter.reminder
+                )
 
 
 def _in_words(error: Exception) -> str:

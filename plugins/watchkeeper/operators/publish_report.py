@@ -52,7 +52,9 @@ class RunSummary:
     alerts_sent: list[str] = field(default_factory=list)
     alerts_quiet: list[str] = field(default_factory=list)
     alerts_silenced: list[str] = field(default_factory=list)
+    exported: int = 0
     faults: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 class PublishReportOperator(MonitorOperator):
@@ -93,8 +95,10 @@ class PublishReportOperator(MonitorOperator):
         results = self._collect(deployment, scope, self._due(context, deployment, scope))
         acting = self._acting(deployment, scope, results)
         self._put_metrics(deployment, scope, results, summary)
+        self._export(deployment, scope, results, summary)
         stale = [] if scope.act is False else [item for item in results if item not in acting and item.revision > 1]
         self._publish(deployment, scope, acting, stale, summary)
+        self._remind(deployment, scope, summary)
         self._record(deployment, scope, results, summary)
         self._ring(context, results, acting)
         self._sweep(deployment, scope, summary)
@@ -246,6 +250,16 @@ class PublishReportOperator(MonitorOperator):
         summary.metrics_accepted = report.accepted_count
         summary.metrics_refused = list(report.refusals)
 
+    def _export(
+        self, deployment: Deployment, scope: RunScope, results: list["WindowResult"], summary: RunSummary
+    ) -> None:
+        """Hand the results to whoever takes telemetry; what goes wrong with that is a warning, no more."""
+        from watchkeeper.operators.export_metrics import export_results
+
+        report = export_results(deployment, results, self.log.warning, scope.run_id)
+        summary.exported = report.exported
+        summary.warnings += report.warnings
+
     def _publish(
         self,
         deployment: Deployment,
@@ -274,6 +288,22 @@ class PublishReportOperator(MonitorOperator):
                 len(report.without_topic),
                 ", ".join(report.without_topic[:10]),
             )
+
+    def _remind(self, deployment: Deployment, scope: RunScope, summary: RunSummary) -> None:
+        """Tell again what still stands, once an hour: not from runs by hand or over the past that are to be silent."""
+        from watchkeeper.operators.message_text import RunOrigin
+        from watchkeeper.operators.reminders import send_reminders
+
+        if self.period != "hourly" or scope.act is False:
+            return
+        origin = RunOrigin(scope.dag_id, scope.run_id, conf.get("api", "base_url", fallback=None))
+        try:
+            outcomes = send_reminders(deployment, origin, now=datetime.now(UTC), warn=self.log.warning)
+        except Exception as error:
+            self.log.exception("Reminders could not be sent")
+            summary.warnings.append(f"reminders: {type(error).__name__}: see the log of this task")
+            return
+        summary.warnings += [f"reminder: {outcome.why}" for outcome in outcomes if outcome.status == "failed"]
 
     def _ring(self, context: "Context", results: list["WindowResult"], acting: list["WindowResult"]) -> None:
         events: Any = context.get("outlet_events")

@@ -1,12 +1,10 @@
 """Writes metrics to CloudWatch: a window's own, or any."""
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from watchkeeper.aws.alert_record import METRICS_PART, AlertClaim
-from watchkeeper.aws.claim_record import Claim, ClaimedElsewhereError
 from watchkeeper.aws.cloudwatch_hook import CloudWatchHook, MetricReport
 from watchkeeper.aws.metric_roll_up import rolled_up
 from watchkeeper.aws.monitor_metrics import (
@@ -20,6 +18,8 @@ from watchkeeper.aws.monitor_metrics import (
 )
 from watchkeeper.errors import ProblemsError
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator
+from watchkeeper.operators.result_claims import claim_results, settle_claims
+from watchkeeper.operators.service_base import ServiceOperator
 from watchkeeper.registry.capture_window import Period, Window
 from watchkeeper.registry.monitor_spec import CAPTURE_MONITORS, MonitorName
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from watchkeeper.aws.window_result import WindowResult
 
-_CLAIMERS = 8
 STANDARD_RESOLUTION_SECONDS = 60
 #: The option of each monitor that asks for its own metrics.
 _PUBLISHES = {
@@ -41,7 +40,7 @@ _PUBLISHES = {
 }
 
 
-class CloudWatchPutMetricDataOperator(MonitorOperator):
+class CloudWatchPutMetricDataOperator(ServiceOperator):
     """Write metric points to CloudWatch, in batches within PutMetricData's limits.
 
     Points that CloudWatch refuses are logged and returned; they do not fail the task unless ``fail_on_refusal``.
@@ -51,7 +50,7 @@ class CloudWatchPutMetricDataOperator(MonitorOperator):
     :param fail_on_refusal: Whether a refused point fails the task.
     """
 
-    template_fields: "Sequence[str]" = (*MonitorOperator.template_fields, "namespace", "metric_data")
+    template_fields: "Sequence[str]" = (*ServiceOperator.template_fields, "namespace", "metric_data")
 
     def __init__(
         self, *, namespace: str, metric_data: list[dict[str, Any]], fail_on_refusal: bool = False, **kwargs: Any
@@ -63,13 +62,7 @@ class CloudWatchPutMetricDataOperator(MonitorOperator):
 
     def execute(self, context: "Context") -> dict[str, Any]:  # noqa: ARG002
         """Write the points; return how many were accepted, and the refusals."""
-        hook = CloudWatchHook(
-            aws_conn_id=self.aws_conn_id or "aws_default",
-            region_name=self.region_name,
-            verify=self.verify,
-            config=self.botocore_config,
-        )
-        report = hook.put_metric_data(self.namespace, self.metric_data)
+        report = self.access.open(CloudWatchHook).put_metric_data(self.namespace, self.metric_data)
         if report.failure is not None:
             raise report.failure
         for refusal in report.refusals:
@@ -155,25 +148,13 @@ def put_monitor_metrics(
     young = [result for result in given if not is_too_old(result, now)]
     too_old = len(given) - len(young)
 
-    def claim_one(result: "WindowResult") -> AlertClaim | ClaimedElsewhereError | None:
-        try:
-            return deployment.alerts.claim(result, kind="metrics", now=now, part=METRICS_PART, run_id=run_id)
-        except ClaimedElsewhereError as error:
-            return error
-
-    with ThreadPoolExecutor(_CLAIMERS) as claimers:
-        taken = list(claimers.map(claim_one, young))
+    claimed = claim_results(deployment, young, kind="metrics", part=METRICS_PART, now=now, run_id=run_id, warn=warn)
     points: dict[str, list[dict[str, Any]]] = {}
-    claims: list[AlertClaim] = []
-    for result, claim in zip(young, taken, strict=True):
-        if isinstance(claim, ClaimedElsewhereError):
-            warn(f"The metrics of {result.endpoint}, {result.window} are left to another run: {claim}")
-        if not isinstance(claim, Claim):
-            continue
-        claims.append(claim)
+    for result, _ in claimed:
         root = deployment.settings.metrics_namespace
         points.setdefault(summary_namespace(root, result.monitor), []).extend(summary_points(result))
         points.setdefault(FEATURE_NAMESPACES[result.monitor], []).extend(_own_points(deployment, result))
+    claims = [claim for _, claim in claimed]
     if too_old:
         warn(f"{too_old} windows are older than two weeks: CloudWatch takes no points of them")
     return _put_all(deployment, points, claims, warn)
@@ -246,14 +227,9 @@ def _put_all(
     if report.accepted_count or not (report.refusals or report.failure):
         # What was taken is there for good, and written again it would add up: then some points are better lost.
         sent_at = datetime.now(UTC)
-        _settle(claims, lambda claim: deployment.alerts.mark_sent(claim, now=sent_at))
+        settle_claims(claims, lambda claim: deployment.alerts.mark_sent(claim, now=sent_at))
     else:
-        _settle(claims, deployment.alerts.release)
+        settle_claims(claims, deployment.alerts.release)
     if report.failure is not None:
         raise report.failure
     return report
-
-
-def _settle(claims: list[AlertClaim], act: Callable[[AlertClaim], object]) -> None:
-    with ThreadPoolExecutor(_CLAIMERS) as claimers:
-        list(claimers.map(act, claims))

@@ -10,7 +10,7 @@ from airflow.sdk import conf
 
 from watchkeeper.aws.alarm_evidence import alarm_evidence, alarm_fact
 from watchkeeper.aws.alarm_hook import AlarmHook
-from watchkeeper.aws.alarms_over_trigger import AlarmsOverTrigger
+from watchkeeper.aws.alarm_trigger import AlarmStateTrigger
 from watchkeeper.aws.capture_trigger import CaptureSettledTrigger
 from watchkeeper.aws.cloudwatch_hook import CloudWatchHook
 from watchkeeper.aws.endpoint_snapshot import UNDER_WAY, EndpointSnapshot, faults_after, take_snapshot
@@ -164,9 +164,10 @@ class VerifyIncidentOperator(IncidentStepOperator):
 
     def _alarms_trigger(
         self, deployment: Deployment, spec: "EndpointSpec", names: "Sequence[str]", remaining: timedelta
-    ) -> AlarmsOverTrigger:
-        return AlarmsOverTrigger(
-            names=names[:_NAMES],
+    ) -> AlarmStateTrigger:
+        return AlarmStateTrigger(
+            alarm_names=list(names[:_NAMES]),
+            state="OK",
             waiter_delay=self.waiter_delay,
             waiter_max_attempts=max(1, math.ceil(remaining.total_seconds() / self.waiter_delay)),
             **deployment.access_of(spec).trigger_arguments(),

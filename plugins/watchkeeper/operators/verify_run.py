@@ -39,6 +39,8 @@ class VerifyRunOperator(BaseOperator):
             faults += [f"verdict failed: {text}" for text in summary.get("failed", ())]
             faults += [f"endpoint file: {text}" for text in summary.get("problems", ())]
             faults += list(summary.get("faults", ()))
+            for warning in summary.get("warnings", ()):
+                self.log.warning("%s", warning)
         if faults:
             more = f"\n  and {len(faults) - _TOLD} more" if len(faults) > _TOLD else ""
             listed = "\n".join(f"  {fault}" for fault in faults[:_TOLD])

@@ -35,6 +35,7 @@ class EndpointFacts:
     endpoint_name: str
     region_name: str | None = None
     aws_conn_id: str = "aws_default"
+    role_arn: str | None = None
     variants: tuple[str, ...] = ()
     model_version: str | None = None
     capture_enabled: bool = False
@@ -69,6 +70,8 @@ def draft_endpoint_file(facts: EndpointFacts) -> str:
         lines.append(f"region_name: {_scalar(facts.region_name)}")
     if facts.aws_conn_id != "aws_default":
         lines.append(f"aws_conn_id: {_scalar(facts.aws_conn_id)}")
+    if facts.role_arn:
+        lines.append(f"role_arn: {_scalar(facts.role_arn)}")
     if facts.variants:
         lines.append(f"variants: {_flow(facts.variants)}")
     else:

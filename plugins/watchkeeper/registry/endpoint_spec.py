@@ -214,6 +214,12 @@ class EndpointSpec(SpecModel):
         return self
 
     @property
+    def wanted_infrastructure(self) -> InfrastructureSpec | None:
+        """What AWS shall hold for it; ``None`` for nothing, written or switched off."""
+        section = self.infrastructure
+        return section if section is not None and section.enabled else None
+
+    @property
     def labels(self) -> GroundTruthSpec:
         """Where the labels lie; only of an endpoint that has some (``Registry.labelled``)."""
         assert self.ground_truth is not None, self.registry_id  # noqa: S101

@@ -19,6 +19,7 @@ from watchkeeper.registry.event_rules_spec import (
     texts_in,
 )
 from watchkeeper.registry.platform_event import PlatformEvent
+from watchkeeper.registry.run_progress import RunState
 
 _ENDED_BADLY: tuple[EventKind, ...] = (
     "pipeline",
@@ -91,17 +92,24 @@ class EventDecision:
     problem: str | None = None
 
 
-def decide_event(event: PlatformEvent, spec: EventRulesSpec, now: datetime) -> EventDecision:
+def decide_event(
+    event: PlatformEvent, spec: EventRulesSpec, now: datetime, newest: RunState | None = None
+) -> EventDecision:
     """Return what follows from an event: by the first rule that matches, if it is young enough to act on.
 
-    An event that could not be read in full is told as a warning, whatever the rules say of such events.
+    ``newest`` is the newest state that is known of the same run or thing: an end that it has overtaken is recorded
+    and no more. An event that could not be read in full is told as a warning, whatever the rules say of such events.
     """
     name, rule = next(_matching(event, spec), ("", NO_RULE))
     severity = "warning" if event.problem and rule.severity == "info" else rule.severity
     notify = rule.notify or event.problem is not None
-    wants = notify or rule.start is not None
-    if wants and now - event.at > timedelta(hours=spec.act_within_hours) and event.problem is None:
-        silent = f"it happened more than {spec.act_within_hours:g} hours ago"
+    silent = None
+    if event.problem is None and (notify or rule.start is not None):
+        if now - event.at > timedelta(hours=spec.act_within_hours):
+            silent = f"it happened more than {spec.act_within_hours:g} hours ago"
+        elif newest is not None and RunState.of(event).is_overtaken(newest):
+            silent = f"it is {newest.status} since {moment_text(newest.at)}"
+    if silent is not None:
         return EventDecision(name, severity, notify=False, archive=rule.archive, owner=rule.owner, silent=silent)
     start, problem = (None, None) if rule.start is None else _planned(rule.start, event, name)
     return EventDecision(

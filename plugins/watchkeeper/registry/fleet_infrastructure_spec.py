@@ -13,29 +13,34 @@ Days = Annotated[int, Field(ge=1)]
 class HeartbeatSpec(SpecModel):
     """How long one of our DAGs may be silent."""
 
-    silence_minutes: Annotated[int, Field(ge=1, le=10_080)] = Field(
+    silence_minutes: Annotated[int, Field(ge=1, le=10_080)] | None = Field(
+        default=None,
         description="After how many minutes without a run that came to its end the alarm goes off; whole hours from "
-        "an hour on, a week at most.",
+        "an hour on, a week at most. null for the standard, 180 for a DAG that has none.",
         examples=[180],
     )
     enabled: bool = Field(default=True, description="Whether there is such an alarm.", examples=[True])
 
     @field_validator("silence_minutes")
     @classmethod
-    def _whole_hours(cls, minutes: int) -> int:
-        if minutes > 60 and minutes % 60:
+    def _whole_hours(cls, minutes: int | None) -> int | None:
+        if minutes is not None and minutes > 60 and minutes % 60:
             message = "use whole hours, such as 180, or up to 60 minutes"
             raise ValueError(message)
         return minutes
 
 
-def _standard_heartbeats() -> dict[str, HeartbeatSpec]:
-    return {
-        "monitor_hourly": HeartbeatSpec(silence_minutes=180),
-        "monitor_daily": HeartbeatSpec(silence_minutes=1800),
-        "model_quality": HeartbeatSpec(silence_minutes=180),
-        "infrastructure": HeartbeatSpec(silence_minutes=1800),
-    }
+STANDARD_SILENCES = {
+    "monitor_hourly": 180,
+    "ground_truth": 180,
+    "model_quality": 180,
+    "remediate": 120,
+    "platform_events": 120,
+    "monitor_daily": 1800,
+    "infrastructure": 1800,
+}
+"""Our scheduled DAGs, and after how many minutes of silence each is missed."""
+_OTHER_SILENCE = 180
 
 
 class LifecycleSpec(SpecModel):
@@ -107,7 +112,7 @@ class FleetInfrastructureSpec(SpecModel):
     heartbeats: Annotated[dict[Text, HeartbeatSpec], EmptyMapping] = Field(
         default_factory=dict,
         description="Our DAGs by name, and how long each may be silent. The standard ones are there without being "
-        "written: monitor_hourly and model_quality 180 minutes, monitor_daily and infrastructure 1800.",
+        "written, in minutes: " + ", ".join(f"{name} {minutes}" for name, minutes in STANDARD_SILENCES.items()) + ".",
     )
     topic_arn: TopicArn | None = Field(
         default=None,
@@ -146,5 +151,9 @@ class FleetInfrastructureSpec(SpecModel):
 
     def silences(self) -> dict[str, int]:
         """Return how many minutes each DAG may be silent, the standard ones included."""
-        wanted = {**_standard_heartbeats(), **self.heartbeats}
-        return {name: spec.silence_minutes for name, spec in wanted.items() if spec.enabled}
+        declared = {
+            name: spec.silence_minutes or STANDARD_SILENCES.get(name, _OTHER_SILENCE)
+            for name, spec in self.heartbeats.items()
+        }
+        off = {name for name, spec in self.heartbeats.items() if not spec.enabled}
+        return {name: minutes for name, minutes in (STANDARD_SILENCES | declared).items() if name not in off}

@@ -25,7 +25,7 @@ def infrastructure_counts(spec: "EndpointSpec") -> dict[str, float]:
 
     Alarms count by metric, as they are billed. Those of GPUs count where the file names an instance type that has some.
     """
-    section = spec.infrastructure
+    section = spec.wanted_infrastructure
     if section is None:
         return {}
     counts = dict.fromkeys(("standard_alarms", "high_resolution_alarms", "anomaly_alarms"), 0.0)

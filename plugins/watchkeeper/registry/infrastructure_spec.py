@@ -66,6 +66,11 @@ class IncidentSpec(SpecModel):
 class InfrastructureSpec(SpecModel):
     """What AWS shall hold for one endpoint: alarms, a dashboard, how long logs are kept."""
 
+    enabled: bool = Field(
+        default=True,
+        description="Whether AWS shall hold anything of ours for this endpoint; what it holds is pruned otherwise.",
+        examples=[True],
+    )
     alarms: Annotated[dict[Text, MetricAlarmSpec], EmptyMapping] = Field(
         default_factory=dict,
         description="Alarms by condition. The standard ones are there without being written: "

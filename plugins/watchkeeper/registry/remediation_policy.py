@@ -279,12 +279,10 @@ def _choose(spec: RemediationSpec, going_off: Sequence[AlarmFact], steps: Iterab
         level = max((step.level + 1 for step in own), default=0)
         watched = max((step.watched_until for step in own if step.watched_until is not None), default=None)
         lasted = now - min(fact.since for fact in alarms)
-        if level >= len(rule.steps):
-            choice.exhausted.append(rule)
         if watched is not None and now < watched:
             choice.waiting.append((Refusal.PATIENCE, f"what was done has until {moment_text(watched)} to help"))
         elif level >= len(rule.steps):
-            continue
+            choice.exhausted.append(rule)
         elif lasted < timedelta(minutes=rule.persists_minutes):
             needed = f"rule {rule.name!r} wants it to last {rule.persists_minutes} minutes"
             choice.waiting.append((Refusal.NOT_PERSISTENT, needed))
@@ -297,18 +295,18 @@ def _choose(spec: RemediationSpec, going_off: Sequence[AlarmFact], steps: Iterab
 def _nothing_to_choose(
     choice: _Choice, steps: Iterable[PastStep], incident_id: str, names: tuple[str, ...], told: str
 ) -> RemediationDecision:
-    if choice.waiting:
-        refusals = tuple(dict.fromkeys(refusal for refusal, _ in choice.waiting))
-        whys = " and ".join(dict.fromkeys(why for _, why in choice.waiting))
-        return RemediationDecision(
-            Verdict.WAIT, f"No action yet: {told}, but {whys}.", incident_id, names, refusals=refusals
-        )
     tried = {step.rule: step.action for step in steps if not step.postponed and step.action != "notify"}
     failed = [rule for rule in choice.exhausted if rule.name in tried]
     if failed:
         reason = f"Escalated to people: {told} after all steps of rule {failed[0].name!r}."
         return RemediationDecision(
             Verdict.ESCALATE, reason, incident_id, names, rule=failed[0].name, refusals=(Refusal.EXHAUSTED,)
+        )
+    if choice.waiting:
+        refusals = tuple(dict.fromkeys(refusal for refusal, _ in choice.waiting))
+        whys = " and ".join(dict.fromkeys(why for _, why in choice.waiting))
+        return RemediationDecision(
+            Verdict.WAIT, f"No action yet: {told}, but {whys}.", incident_id, names, refusals=refusals
         )
     reason = f"Nothing more: {told}; people were told, and no rule says more."
     return RemediationDecision(Verdict.WAIT, reason, incident_id, names, refusals=(Refusal.EXHAUSTED,))

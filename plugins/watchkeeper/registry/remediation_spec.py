@@ -89,12 +89,13 @@ class CircuitBreakerSpec(SpecModel):
 
     maximum_actions: Annotated[int, Field(ge=1, le=100)] = Field(
         default=3,
-        description="After so many actions on the endpoint …",
+        description="So many actions on the endpoint, within within_hours, open the circuit breaker: people are told, "
+        "and nothing more is done.",
         examples=[3],
     )
     within_hours: Annotated[int, Field(ge=1, le=720)] = Field(
         default=24,
-        description="… within so many hours the circuit breaker opens: people are told, and nothing more is done.",
+        description="Only actions of the last so many hours count.",
         examples=[24],
     )
     closes_after_hours: Annotated[int, Field(ge=1, le=720)] | None = Field(

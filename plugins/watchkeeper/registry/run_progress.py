@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from fnmatch import fnmatchcase
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 from watchkeeper.registry.capture_window import day_floor, moment_text
 from watchkeeper.registry.event_kind import ENDED, JOB_TYPES, EventKind, Outcome
 from watchkeeper.registry.event_rules_spec import WEEKDAYS, EventDeadline
+from watchkeeper.registry.platform_event import PlatformEvent
 
 DAY: Final = timedelta(days=1)
 _RANKS: Final[Mapping[Outcome, int]] = {
@@ -36,6 +37,25 @@ class RunState:
     def has_ended(self) -> bool:
         """Whether it does nothing more."""
         return self.outcome in ENDED
+
+    @classmethod
+    def of(cls, event: PlatformEvent) -> Self:
+        """Return the state that an event tells of."""
+        return cls(
+            kind=event.kind,
+            name=event.name,
+            run=event.run,
+            status=event.status,
+            outcome=event.outcome,
+            at=event.at,
+            started_at=event.at,
+            arn=event.arn,
+            endpoint=event.endpoint,
+        )
+
+    def is_overtaken(self, newest: "RunState | None") -> bool:
+        """Whether it is an end that was not the last word: a stage that failed and was retried since."""
+        return self.has_ended and newest is not None and _order(newest) > _order(self) and newest.status != self.status
 
 
 def newest_states(events: Iterable[RunState]) -> dict[tuple[EventKind, str], RunState]:

@@ -1,4 +1,8 @@
-"""Which page of ``include/runbooks`` explains a finding or a verdict."""
+"""Which page of ``include/runbooks`` explains a finding, a verdict or an event."""
+
+from collections.abc import Mapping
+
+from watchkeeper.registry.event_kind import EventKind
 
 FINDING_RUNBOOKS = (
     "data_type_check",
@@ -39,6 +43,9 @@ ALARM_RUNBOOKS = (
 )
 """The pages of alarms."""
 
+COST_RUNBOOKS = ("cost_ceiling",)
+"""The pages of messages about cost."""
+
 _SHARED_PAGES = {
     "gpu_memory_utilization": "gpu_utilization",
     "model_latency_p95": "model_latency",
@@ -46,13 +53,36 @@ _SHARED_PAGES = {
     "overhead_latency_p95": "overhead_latency",
 }
 """Conditions that another's page explains too."""
+EVENT_RUNBOOKS: Mapping[EventKind, str] = {
+    "code_pipeline": "event_code_pipeline.md",
+    "code_pipeline_stage": "event_code_pipeline.md",
+    "code_pipeline_action": "event_code_pipeline.md",
+    "code_build": "event_code_build.md",
+    "state_machine": "event_state_machine.md",
+    "training_job": "event_training_job.md",
+    "tuning_job": "event_tuning_job.md",
+    "processing_job": "event_processing_job.md",
+    "transform_job": "event_transform_job.md",
+    "labeling_job": "event_labeling_job.md",
+    "pipeline": "event_pipeline.md",
+    "pipeline_step": "event_pipeline.md",
+    "endpoint": "event_endpoint.md",
+    "endpoint_config": "event_api_call.md",
+    "model": "event_api_call.md",
+    "model_package": "event_model_package.md",
+    "api_call": "event_api_call.md",
+    "other": "event_other.md",
+}
+"""The page of each kind of platform event."""
+LATE_RUNBOOK = "run_late.md"
+STUCK_RUNBOOK = "run_stuck.md"
 
 INDEX_PAGE = "README.md"
 
 
 def runbook_name(check_or_verdict: str) -> str:
     """Return the file name of the page for a check or a verdict; the index for what has no page of its own."""
-    if check_or_verdict in {*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS, *ALARM_RUNBOOKS}:
+    if check_or_verdict in {*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS, *ALARM_RUNBOOKS, *COST_RUNBOOKS}:
         return f"{check_or_verdict}.md"
     return INDEX_PAGE
 
@@ -67,6 +97,11 @@ def alarm_runbook(runbooks_url: str | None, condition: str) -> str:
     """Return where the page of an alarm's condition is: its address, or its place where no address is known."""
     page = alarm_page(condition)
     return f"{runbooks_url.rstrip('/')}/{page}" if runbooks_url else f"include/runbooks/{page}"
+
+
+def event_runbook(kind: EventKind) -> str:
+    """Return the file name of the page for a kind of platform event."""
+    return EVENT_RUNBOOKS[kind]
 
 
 def runbook_link(runbooks_url: str, check_or_verdict: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from watchkeeper.registry.secret_scan import looks_secret
 from watchkeeper.registry.spec_base import PATTERN_REMEDIES
 
 Path = tuple[int | str, ...]
@@ -66,7 +67,7 @@ def describe(error: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value as a file would show it, cut to a readable length."""
+    """Return a value as a file would show it, cut to a readable length; what looks like a secret is not shown."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -75,6 +76,8 @@ def shown(value: object) -> str:
         return "a mapping"
     if isinstance(value, list | tuple):
         return "an empty list" if not value else "a list"
+    if isinstance(value, str) and looks_secret(value):
+        return "what looks like a secret"
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
