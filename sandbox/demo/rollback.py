@@ -161,18 +161,18 @@ def _include(stage: Stage) -> Path:
 
 
 def _declare(story: Story) -> None:
-    """Let the first runs end: what the files declare is applied, and what serves is noted. Show the plan.
+    """Apply what the files declare and show the plan; meanwhile the DAG remediate notes what is in service.
 
     Then the DAG infrastructure is paused: its heartbeat is missed from then on.
     """
     client = story.stage.airflow.client
-    titles = {
-        "infrastructure": "Planning and applying alarms, rules, dashboards (DAG infrastructure)",
-        "remediate": "Noting what is in service (DAG remediate)",
-    }
-    for dag_id, title in titles.items():
-        runs = client.runs(dag_id)  # the clock's: both were due
-        _require_success(story.stage, story.stage.finish_runs(title, runs or [client.trigger(dag_id)]))
+    applied = client.trigger("infrastructure", {"mode": "apply"})
+    noted = client.trigger("remediate")
+    for run, title in (
+        (applied, "Planning and applying alarms, rules, dashboards (DAG infrastructure)"),
+        (noted, "Noting what is in service (DAG remediate)"),
+    ):
+        _require_success(story.stage, story.stage.finish_runs(title, [run]))
     client.pause("infrastructure")
     plan = story.results.newest_text(BUCKET, f"{PREFIX}/plans/", ".txt").splitlines()
     console = Console(width=150)
@@ -217,7 +217,7 @@ def _report(story: Story) -> list[str]:
 
 def _spans(story: Story, endpoint: str, record: IncidentRecord | None) -> list[Span]:
     """Return how the endpoint served before, during and after its incident."""
-    acted = record.step.settled_at if record and record.step and record.step.settled_at else None
+    acted = record.step.done_at if record and record.step else None
     ended = datetime.fromisoformat(acted) if acted else story.moments["recovered"]
     bounds = (
         ("before", story.moments["calm"], story.moments["release"]),
@@ -253,6 +253,6 @@ def _missing(
         problems.append(f"{FAULTY}: {serving['EndpointConfigName']} is in service")
     if [variant["CurrentInstanceCount"] for variant in instances] != [3]:
         problems.append(f"{BUSY}: expected 3 instances, got {instances}")
-    if not any(HEARTBEAT in one.text for one in messages):
-        problems.append(f"no message of {HEARTBEAT}")
+    if not any(one.subject.startswith(f'ALARM: "{HEARTBEAT}"') for one in messages):
+        problems.append(f"no message that {HEARTBEAT} is in ALARM")
     return problems

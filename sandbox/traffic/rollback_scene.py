@@ -43,7 +43,7 @@ ORDERS = Scene(
 SCENES = (FLIGHTS, ORDERS)
 
 
-def as_document(_before: datetime) -> dict[str, Any]:
+def as_document(_before: datetime | None = None) -> dict[str, Any]:
     """Return the scene's promises as JSON-ready data."""
     return {
         "incidents": [
