@@ -1,4 +1,4 @@
-"""The sandbox's command line: ``python -m sandbox serve | deploy | replay | succeed | labels | expected``."""
+"""The sandbox's command line: ``python -m sandbox serve | deploy | replay | succeed | call | labels | expected``."""
 
 import argparse
 import json
@@ -51,6 +51,13 @@ def _parser() -> argparse.ArgumentParser:
     _common(succeed)
     succeed.set_defaults(run=_succeed)
 
+    call = commands.add_parser("call", help="call one of the scene's endpoints, now and steadily")
+    _common(call)
+    call.add_argument("--endpoint", required=True)
+    call.add_argument("--rate", type=float, required=True, help="calls a second")
+    call.add_argument("--seconds", type=float, default=600.0, help="how long (default: %(default)s)")
+    call.set_defaults(run=_call)
+
     labels = commands.add_parser("labels", help="deliver the ground truth that was collected up to a moment")
     _common(labels)
     labels.add_argument("--until", type=_moment, default=None, help="ISO 8601 (default: now)")
@@ -64,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _story(parser: argparse.ArgumentParser) -> None:
-    stories = ("data_quality", "retrain", "attribution", "bias")
+    stories = ("data_quality", "retrain", "attribution", "bias", "rollback")
     parser.add_argument("--scene", choices=stories, default=stories[0], help="the demo's scene (default: %(default)s)")
 
 
@@ -132,6 +139,20 @@ def _succeed(options: argparse.Namespace) -> int:
     return _print(options, succeed(options.url, STORIES[options.scene], progress=_progress(options)))
 
 
+def _call(options: argparse.Namespace) -> int:
+    from sandbox.live_traffic import keep_calling
+    from sandbox.traffic.demo_scenes import STORIES
+
+    scenes = {scene.endpoint: scene for scene in STORIES[options.scene]}
+    if options.endpoint not in scenes:
+        print(f"the scene {options.scene} has no endpoint {options.endpoint!r}: {', '.join(scenes)}", file=sys.stderr)
+        return 2
+    scene, progress = scenes[options.endpoint], _progress(options)
+    return _print(
+        options, keep_calling(options.url, scene, rate=options.rate, seconds=options.seconds, progress=progress)
+    )
+
+
 def _labels(options: argparse.Namespace) -> int:
     from sandbox.label_delivery import deliver_labels
     from sandbox.traffic.demo_scenes import STORIES
@@ -148,13 +169,14 @@ def _labels(options: argparse.Namespace) -> int:
 
 
 def _expected(options: argparse.Namespace) -> int:
-    from sandbox.traffic import attribution_scene, bias_scene, expected_verdicts, retrain_scene
+    from sandbox.traffic import attribution_scene, bias_scene, expected_verdicts, retrain_scene, rollback_scene
 
     as_document = {
         "data_quality": expected_verdicts.as_document,
         "retrain": retrain_scene.as_document,
         "attribution": attribution_scene.as_document,
         "bias": bias_scene.as_document,
+        "rollback": rollback_scene.as_document,
     }[options.scene]
     print(json.dumps(as_document(options.before or datetime.now(UTC)), indent=1))
     return 0

@@ -1,5 +1,5 @@
 """What ministack's CloudWatch lacks: alarms by dimensions, metric math, percentiles of time, missing data and bands,
-evaluated every second; events of their state changes; metric math in GetMetricData; mute rules; anomaly detectors.
+evaluated every second; events of their state changes; metric math in GetMetricData; mute rules.
 
 Periods end now instead of at a full minute, so that nobody waits for the clock. A state that was set by hand holds
 for one period, as on AWS until the next evaluation. Only boto3's own protocol (JSON) is served by it.

@@ -8,9 +8,9 @@ from botocore.config import Config
 ACCOUNT = "123456789012"
 
 
-def local_client(service: str, url: str, region: str = "us-east-1") -> Any:
+def local_client(service: str, url: str, region: str = "us-east-1", *, attempts: int = 3) -> Any:
     """Return a boto3 client of the sandbox at ``url``; its credentials are no secret."""
-    config = Config(retries={"mode": "standard", "max_attempts": 3}, s3={"addressing_style": "path"})
+    config = Config(retries={"mode": "standard", "total_max_attempts": attempts}, s3={"addressing_style": "path"})
     return boto3.client(
         service,
         endpoint_url=url,

@@ -80,7 +80,7 @@ async def _serve(
     from sandbox.code_overlay import code_states
     from sandbox.live_endpoints import LiveEndpoints
     from sandbox.moto_application import moto_application
-    from sandbox.platform_clock import PlatformClock, sagemaker_states
+    from sandbox.platform_clock import PlatformClock, sagemaker_states, tell_of_endpoints
     from sandbox.request_router import RequestRouter
     from sandbox.scaling_overlay import VariantScaling
 
@@ -90,7 +90,7 @@ async def _serve(
     scaling.install()
     endpoints = LiveEndpoints(url, flush_seconds, metric_seconds)
     router = RequestRouter(ministack, moto_application(url, settle_seconds, wait_scale), endpoints)
-    clock = PlatformClock([alarms.tick, scaling.tick], [sagemaker_states, code_states])
+    clock = PlatformClock([alarms.tick, scaling.tick, tell_of_endpoints], [sagemaker_states, code_states])
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]
     config.accesslog = None

@@ -16,7 +16,7 @@ from sandbox.linear_model import LinearModel
 from sandbox.model_archive import IMAGE
 from sandbox.model_container import CSV, JSON, JSON_LINES
 from sandbox.traffic.request_stream import DATA_SETS, DataSet
-from sandbox.traffic.scene import Scene
+from sandbox.traffic.scene import Scene, Successor
 
 BUCKET = "watchkeeper"
 TOPIC = "watchkeeper-alerts"
@@ -104,10 +104,12 @@ def succeed(url: str, scenes: Sequence[Scene], *, progress: Progress) -> dict[st
     for scene in scenes:
         if scene.successor is None:
             continue
-        model = trained_model(scene, DATA_SETS[scene.endpoint], scene.successor.ignored)
-        artifact = f"models/{scene.endpoint}/model-2.tar.gz"
-        s3.put_object(Bucket=BUCKET, Key=artifact, Body=model.to_artifact())
-        container = {"Image": IMAGE, "ModelDataUrl": f"s3://{BUCKET}/{artifact}"}
+        artifact = f"models/{scene.endpoint}/model.tar.gz"
+        if scene.successor.ignored != scene.ignored:
+            model = trained_model(scene, DATA_SETS[scene.endpoint], scene.successor.ignored)
+            artifact = f"models/{scene.endpoint}/model-2.tar.gz"
+            s3.put_object(Bucket=BUCKET, Key=artifact, Body=model.to_artifact())
+        container = {"Image": IMAGE, "ModelDataUrl": f"s3://{BUCKET}/{artifact}", **_environment(scene.successor)}
         config_name = _config(url, scene, container, capture_config(), version=2)
         if sagemaker.describe_endpoint(EndpointName=scene.endpoint)["EndpointConfigName"] != config_name:
             sagemaker.update_endpoint(EndpointName=scene.endpoint, EndpointConfigName=config_name)
@@ -190,7 +192,7 @@ def _put_table(s3: Any, scene: Scene, data: DataSet, stem: str, table: pl.DataFr
 
 def _container(url: str, scene: Scene, artifact: str) -> dict[str, Any]:
     """Return the model's container: the artifact itself, or the first package of the endpoint's group."""
-    container = {"Image": IMAGE, "ModelDataUrl": artifact}
+    container = {"Image": IMAGE, "ModelDataUrl": artifact, **_environment(scene)}
     if not scene.registered:
         return container
     sagemaker = local_client("sagemaker", url)
@@ -212,6 +214,10 @@ def _container(url: str, scene: Scene, artifact: str) -> dict[str, Any]:
         CustomerMetadataProperties={"endpoint_id": scene.endpoint},
     )
     return {"ModelPackageName": made["ModelPackageArn"]}
+
+
+def _environment(served: Scene | Successor) -> dict[str, Any]:
+    return {"Environment": dict(served.environment)} if served.environment else {}
 
 
 def _config(url: str, scene: Scene, container: dict[str, Any], capture: dict[str, Any] | None, version: int = 1) -> str:

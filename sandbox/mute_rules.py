@@ -1,6 +1,4 @@
-"""What ministack's CloudWatch has no operations for: alarm mute rules, which really mute, and anomaly detectors, which
-are kept. What nobody has answers 501.
-"""
+"""Alarm mute rules, which ministack's CloudWatch does not have: they really mute. What nobody has answers 501."""
 
 import json
 import re
@@ -25,19 +23,15 @@ class _RefusedError(Exception):
 
 
 class MuteRules:
-    """The mute rules and anomaly detectors of all accounts and regions."""
+    """The mute rules of all accounts and regions."""
 
     def __init__(self) -> None:
         self._rules: Scoped = {}
-        self._detectors: Scoped = {}
         self._operations = {
             "PutAlarmMuteRule": self._put,
             "GetAlarmMuteRule": lambda data: _described(self._found(data)),
             "ListAlarmMuteRules": self._list,
             "DeleteAlarmMuteRule": self._delete,
-            "PutAnomalyDetector": self._put_detector,
-            "DescribeAnomalyDetectors": lambda _data: {"AnomalyDetectors": list(_mine(self._detectors))},
-            "DeleteAnomalyDetector": self._delete_detector,
         }
 
     def mute(self, alarm_name: str) -> bool:
@@ -95,17 +89,6 @@ class MuteRules:
         ]
         return {"AlarmMuteRuleSummaries": [one for one in shown if not statuses or one["Status"] in statuses]}
 
-    def _put_detector(self, data: dict[str, Any]) -> dict[str, Any]:
-        detector = {**data, "StateValue": "TRAINED"}
-        self._detectors[_key(_detected(data))] = detector
-        return {}
-
-    def _delete_detector(self, data: dict[str, Any]) -> dict[str, Any]:
-        if self._detectors.pop(_key(_detected(data)), None) is None:
-            code, message = "ResourceNotFoundException", "There is no such anomaly detector"
-            raise _RefusedError(code, message)
-        return {}
-
 
 def _key(name: str) -> tuple[str, str, str]:
     return get_account_id(), get_region(), name
@@ -113,11 +96,6 @@ def _key(name: str) -> tuple[str, str, str]:
 
 def _mine(kept: Scoped) -> list[dict[str, Any]]:
     return [one for key, one in list(kept.items()) if key[:2] == (get_account_id(), get_region())]
-
-
-def _detected(data: dict[str, Any]) -> str:
-    kept = ("Namespace", "MetricName", "Dimensions", "Stat", "SingleMetricAnomalyDetector", "MetricMathAnomalyDetector")
-    return json.dumps({name: data[name] for name in kept if name in data}, sort_keys=True, default=str)
 
 
 def _described(rule: dict[str, Any]) -> dict[str, Any]:

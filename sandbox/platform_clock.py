@@ -1,6 +1,6 @@
 """What happens by itself in an AWS: alarms are evaluated, capacities kept, and changes of state become events.
 
-Once a second. A state that came and went between two looks is not told.
+Once a second. A state that came and went between two looks is not told, except an endpoint's.
 """
 
 import logging
@@ -73,42 +73,26 @@ class PlatformClock:
             for key, state in present.items():
                 before = self._known.get(key)
                 if before is None or before.status != state.status:
-                    _emit(state, state.detail(before.status if before else None), region)
-            for key in [key for key in self._known if key[0] == region and key not in present]:
-                gone = self._known.pop(key)
-                if gone.detail_type == "SageMaker Endpoint State Change":
-                    _emit(gone, gone.detail(gone.status) | {"EndpointStatus": "DELETING"}, region)
+                    detail = state.detail(before.status if before else None)
+                    emit(state.source, state.detail_type, detail, [state.arn], ACCOUNT, region)
             self._known.update(present)
 
 
-def _emit(state: PlatformState, detail: dict[str, Any], region: str) -> None:
-    emit(state.source, state.detail_type, detail, [state.arn], ACCOUNT, region)
+def tell_of_endpoints() -> None:
+    """Let endpoints come as far as they are by now, and tell of every state in between."""
+    for region in list(sagemaker_backends[ACCOUNT]):
+        backend = sagemaker_backends[ACCOUNT][region]
+        for name in list(backend.endpoints):
+            backend.settled(name)
+        while backend.transitions:
+            detail = backend.transitions.pop(0)
+            arn = detail["EndpointArn"]
+            emit(_SAGEMAKER, "SageMaker Endpoint State Change", detail, [arn], ACCOUNT, region)
 
 
 def sagemaker_states(region: str) -> Iterator[PlatformState]:
-    """Yield endpoints and their configurations, jobs, model packages and pipeline executions."""
+    """Yield endpoint configurations, jobs, model packages and pipeline executions."""
     backend = sagemaker_backends[ACCOUNT][region]
-    for name in list(backend.endpoints):
-        endpoint = backend.settled(name)
-        status = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", endpoint.endpoint_status).upper()
-        yield PlatformState(
-            _SAGEMAKER,
-            "SageMaker Endpoint State Change",
-            endpoint.arn,
-            endpoint.arn,
-            status,
-            lambda _before, endpoint=endpoint, status=status: {
-                "EndpointName": endpoint.endpoint_name,
-                "EndpointArn": endpoint.arn,
-                "EndpointConfigName": endpoint.endpoint_config_name,
-                "ProductionVariants": endpoint.production_variants,
-                "EndpointStatus": status,
-                "FailureReason": endpoint.failure_reason,
-                "CreationTime": _milliseconds(endpoint.creation_time),
-                "LastModifiedTime": _milliseconds(endpoint.last_modified_time),
-                "Tags": {tag["Key"]: tag["Value"] for tag in endpoint.tags or ()},
-            },
-        )
     for config in list(backend.endpoint_configs.values()):
         yield PlatformState(
             _SAGEMAKER,

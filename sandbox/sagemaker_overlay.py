@@ -9,6 +9,7 @@ tag ``sandbox:create`` = ``fail`` cannot be created.
 
 import importlib
 import random
+import re
 import threading
 import time
 from typing import Any
@@ -53,6 +54,8 @@ class EndpointBackend(RegistryBackend):
         self.kept: dict[str, dict[str, Any]] = {}
         self.changes: dict[str, EndpointChange] = {}
         self.deployments: dict[str, dict[str, Any]] = {}
+        self.transitions: list[dict[str, Any]] = []
+        """What EventBridge is to be told of endpoints, the oldest first: whoever tells it takes it out."""
         self._changing = threading.RLock()
 
     @property
@@ -147,6 +150,7 @@ class EndpointBackend(RegistryBackend):
             if endpoint_name in self.changes:
                 message = f'Cannot delete in-progress endpoint "{self.endpoints[endpoint_name].arn}".'
                 raise ValidationError(message=message)
+            self._note(self.endpoints[endpoint_name], "DELETING")
             super().delete_endpoint(endpoint_name)
             self.deployments.pop(endpoint_name, None)
 
@@ -162,7 +166,23 @@ class EndpointBackend(RegistryBackend):
         change = EndpointChange(kind, config_name, time.monotonic(), now, self.settle_seconds, **more)
         endpoint.endpoint_status, endpoint.last_modified_time, endpoint.failure_reason = kind, now, None
         self.changes[endpoint.endpoint_name] = change
+        self._note(endpoint)
         return change
+
+    def _note(self, endpoint: FakeEndpoint, status: str | None = None) -> None:
+        """Note the endpoint's state as its event tells it, in capitals: ``IN_SERVICE``."""
+        detail = {
+            "EndpointName": endpoint.endpoint_name,
+            "EndpointArn": endpoint.arn,
+            "EndpointConfigName": endpoint.endpoint_config_name,
+            "ProductionVariants": [dict(variant) for variant in endpoint.production_variants],
+            "EndpointStatus": status or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", endpoint.endpoint_status).upper(),
+            "FailureReason": endpoint.failure_reason,
+            "CreationTime": _milliseconds(endpoint.creation_time),
+            "LastModifiedTime": _milliseconds(endpoint.last_modified_time),
+            "Tags": {tag["Key"]: tag["Value"] for tag in endpoint.tags or ()},
+        }
+        self.transitions.append({name: part for name, part in detail.items() if part is not None})
 
     def settled(self, endpoint_name: str) -> FakeEndpoint:
         """Return the endpoint as it is now, after finishing a change whose time has come."""
@@ -174,11 +194,13 @@ class EndpointBackend(RegistryBackend):
                 raise ValidationError(message=message)
             change = self.changes.get(endpoint_name)
             if change:
-                status = change.status(time.monotonic())
+                before, status = endpoint.endpoint_status, change.status(time.monotonic())
                 endpoint.endpoint_status = status or "InService"
                 if status is None:
                     del self.changes[endpoint_name]
                     self._finish(endpoint, change)
+                if endpoint.endpoint_status != before:
+                    self._note(endpoint)
             return endpoint
 
     def _finish(self, endpoint: FakeEndpoint, change: EndpointChange) -> None:
@@ -317,6 +339,10 @@ def install(settle_seconds: float, wait_scale: float) -> None:
     EndpointBackend.settle_seconds, EndpointBackend.wait_scale = settle_seconds, wait_scale
     SageMakerResponse.create_endpoint_config = _create_endpoint_config(SageMakerResponse.create_endpoint_config)
     SageMakerResponse.update_endpoint = _update_endpoint
+
+
+def _milliseconds(moment: Any) -> Any:
+    return int(moment.timestamp() * 1000) if hasattr(moment, "timestamp") else moment
 
 
 def _create_endpoint_config(original: Any) -> Any:

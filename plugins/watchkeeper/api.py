@@ -35,6 +35,7 @@ __all__ = [
     "profile",
     "read_costs",
     "read_events",
+    "read_incidents",
     "read_verdicts",
     "silence",
     "silences",
@@ -165,6 +166,37 @@ def read_costs(
     columns = _COST_COLUMNS
     named = [{"month": month} | {name: getattr(cost, name) for name in columns[1:]} for month, cost in found]
     return pd.DataFrame(named, columns=list(columns))
+
+
+def read_incidents(
+    *,
+    start: datetime | str | None = None,
+    end: datetime | str | None = None,
+    days: float = 7,
+    endpoints: Sequence[str] | None = None,
+    every_step: bool = False,
+    settings: "DeploymentSettings | None" = None,
+    access: "AwsAccess | None" = None,
+) -> "pd.DataFrame":
+    """Return incidents as a pandas frame, one row each: alarms, actions, what came of the last, and how long it took.
+
+    Those whose first alarm went off in ``[start, end)``; without ``start`` in the last ``days``. With ``every_step`` a
+    row per action instead: who allowed it, configuration and instances before and after, how it was verified. Without
+    any the frame is empty, with all columns.
+    """
+    import pandas as pd
+
+    from watchkeeper.aws.incident_store import IncidentStore
+    from watchkeeper.aws.incident_table import INCIDENT_COLUMNS, STEP_COLUMNS, TIMES, incident_rows
+
+    settings, access = _opened(settings, access)
+    since, until = _span(start, end, days)
+    store = IncidentStore(settings.bucket, settings.prefix, access.client("s3"))
+    rows = list(incident_rows(store, since, until, endpoints, every_step=every_step))
+    frame = pd.DataFrame(rows, columns=list(STEP_COLUMNS if every_step else INCIDENT_COLUMNS))
+    for column in TIMES & set(frame.columns):
+        frame[column] = pd.to_datetime(frame[column], utc=True)
+    return frame
 
 
 def _opened(

@@ -1,6 +1,7 @@
 """What the demo brought about, read back from the (emulated) AWS and never from what was sent."""
 
 import json
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +11,12 @@ import boto3
 import polars as pl
 
 from watchkeeper.aws.action_store import ActionStore, AttemptRecord
+from watchkeeper.aws.incident_record import IncidentRecord
+from watchkeeper.aws.incident_store import IncidentStore
 from watchkeeper.aws.ledger import Ledger
 
 RECEIVE_AT_MOST = 10
+_ALARM_TYPES = ["MetricAlarm", "CompositeAlarm"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,7 @@ class DeliveredMessage:
     subject: str
     text: str
     attributes: Mapping[str, str]
+    sent_at: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,25 @@ class MetricSeries:
     dimensions: Mapping[str, str]
     point_count: int
     maximum: float
+
+
+@dataclass(frozen=True)
+class Service:
+    """How an endpoint served: its invocations, the share that failed with 5xx, and what latency was usual."""
+
+    invocations: float
+    failed_share: float
+    p50_ms: float
+    p95_ms: float
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it was called, nothing failed, and answers came within two seconds."""
+        return bool(self.invocations) and self.failed_share == 0 and self.p95_ms < 2000
+
+    def is_worse_than(self, other: "Service") -> bool:
+        """Whether a tenth of the calls failed, or answers took ten times as long."""
+        return self.failed_share > 0.1 or self.p95_ms > 10 * other.p95_ms
 
 
 class DeliveredResults:
@@ -55,6 +79,48 @@ class DeliveredResults:
     def attempts(self, bucket: str, prefix: str, endpoint: str) -> list[AttemptRecord]:
         """Return the retraining attempts of an endpoint, the oldest first."""
         return list(reversed(ActionStore(bucket, prefix, self._client("s3")).attempts(endpoint)))
+
+    def incidents(self, bucket: str, prefix: str, endpoint: str) -> list[IncidentRecord]:
+        """Return the incidents of an endpoint, the newest first."""
+        return list(IncidentStore(bucket, prefix, self._client("s3")).incidents(endpoint))
+
+    def newest_text(self, bucket: str, prefix: str, suffix: str) -> str:
+        """Return the newest object below a prefix whose key ends so."""
+        pages = self._client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        found = [item for page in pages for item in page.get("Contents", []) if item["Key"].endswith(suffix)]
+        newest = max(found, key=lambda item: item["LastModified"])
+        return self.body(f"s3://{bucket}/{newest['Key']}").decode()
+
+    def serving(self, name: str) -> dict[str, Any]:
+        """Return what SageMaker says of an endpoint."""
+        return dict(self._client("sagemaker").describe_endpoint(EndpointName=name))
+
+    def alarm(self, name: str) -> dict[str, Any] | None:
+        """Return what CloudWatch says of an alarm, ``None`` if there is none of this name."""
+        found = self._client("cloudwatch").describe_alarms(AlarmNames=[name], AlarmTypes=_ALARM_TYPES)
+        return next(iter([*found["MetricAlarms"], *found["CompositeAlarms"]]), None)
+
+    def service(self, endpoint: str, start: datetime, end: datetime) -> Service:
+        """Return how an endpoint served in ``[start, end)``: medians of ten seconds' percentiles."""
+        asked = {"calls": ("Invocations", "Sum"), "failed": ("Invocation5XXErrors", "Sum")}
+        asked |= {stat: ("ModelLatency", stat) for stat in ("p50", "p95")}
+        dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": "AllTraffic"}]
+        queries = [
+            {
+                "Id": query_id,
+                "MetricStat": {
+                    "Metric": {"Namespace": "AWS/SageMaker", "MetricName": name, "Dimensions": dimensions},
+                    "Period": 10,
+                    "Stat": stat,
+                },
+            }
+            for query_id, (name, stat) in asked.items()
+        ]
+        answer = self._client("cloudwatch").get_metric_data(MetricDataQueries=queries, StartTime=start, EndTime=end)
+        values = {result["Id"]: result["Values"] for result in answer["MetricDataResults"]}
+        calls = sum(values["calls"])
+        p50, p95 = (statistics.median(values[name]) / 1000 if values[name] else 0.0 for name in ("p50", "p95"))
+        return Service(calls, sum(values["failed"]) / calls if calls else 0.0, p50, p95)
 
     def document(self, uri: str) -> dict[str, Any]:
         """Return the JSON document at an ``s3://`` address."""
@@ -105,6 +171,7 @@ class DeliveredResults:
                     notification.get("Subject", ""),
                     notification["Message"],
                     {name: attribute["Value"] for name, attribute in attributes.items()},
+                    notification.get("Timestamp", ""),
                 )
 
     def metrics(self, namespace_prefix: str, start: datetime, end: datetime) -> list[MetricSeries]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox.demo import attribution, bias, data_quality, retrain
+from sandbox.demo import attribution, bias, data_quality, retrain, rollback
 from sandbox.demo.stage import Stage
 
 
@@ -25,5 +25,6 @@ SCENES = {
         ),
         Scene("attribution", "a model's top driver moves from size to location", attribution.play),
         Scene("bias", "a second model judges by race, and the labels show it", bias.play),
+        Scene("rollback", "a bad release raises 5xx, is rolled back on its alarm, and verified", rollback.play),
     )
 }

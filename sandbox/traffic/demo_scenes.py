@@ -8,7 +8,7 @@ Nights, thin hours and drift are the data's own; the incidents are ours.
 
 from datetime import UTC, datetime
 
-from sandbox.traffic import attribution_scene, bias_scene, retrain_scene
+from sandbox.traffic import attribution_scene, bias_scene, retrain_scene, rollback_scene
 from sandbox.traffic.scene import CaptureLost, ColumnMissing, Expectation, Found, Garbled, Scene
 
 _DRIFT = "baseline_drift_check"
@@ -94,5 +94,6 @@ STORIES = {
     "retrain": retrain_scene.SCENES,
     "attribution": attribution_scene.SCENES,
     "bias": bias_scene.SCENES,
+    "rollback": rollback_scene.SCENES,
 }
 """The scenes that are deployed and replayed together, by the name of their demo."""

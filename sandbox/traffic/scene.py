@@ -4,8 +4,8 @@ Hours are counted from the span's start. A span is some UTC days (two, if nothin
 weeks so that it ends in the last seven days: weekdays and hours stay what they were.
 """
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -84,6 +84,8 @@ class Successor:
 
     hour: int
     ignored: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Of its container: how it serves, by ``service_load``."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,8 @@ class Scene:
     ignored: tuple[str, ...] = ()
     """The inputs that callers send and the model does not look at."""
     successor: Successor | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Of the model's container: how it serves, by ``service_load``."""
 
     @property
     def ends(self) -> datetime:

@@ -430,6 +430,31 @@ def test_an_endpoint_whose_policy_is_gone_has_no_open_incident(world):
     assert world.record.state == "closed"
 
 
+# ---- read in a notebook
+
+
+def test_incidents_are_read_as_a_frame_and_by_step(world):
+    from watchkeeper import api
+
+    deployment = world.place.deployment
+    how = {"settings": deployment.settings, "access": deployment.access}
+    assert list(api.read_incidents(**how).columns)[:3] == ["endpoint", "incident_id", "state"]
+    bad_deployment(world)
+    world.run()
+    (row,) = api.read_incidents(days=1, **how).to_dict("records")
+    assert (row["endpoint"], row["state"], row["actions"], row["alarms"]) == (
+        "flights",
+        "recovered",
+        "roll_back",
+        ERRORS,
+    )
+    assert row["minutes"] >= 0
+    (step,) = api.read_incidents(every_step=True, endpoints=["flights"], **how).to_dict("records")
+    assert (step["config_before"], step["config_after"]) == ("second", "first")
+    assert (step["instances_before"], step["instances_after"], step["outcome"]) == (1, 1, "verified")
+    assert api.read_incidents(start="2026-01-01T00:00Z", end="2026-01-02T00:00Z", **how).empty
+
+
 # ---- approval
 
 

@@ -191,9 +191,9 @@ def test_the_circuit_breaker_opens_and_closes_by_time_or_by_hand():
 
 
 def test_nothing_is_done_in_a_maintenance_window_of_endpoint_or_fleet():
-    window = {"name": "weekly", "days": ["fri"], "start_time": "11:30", "minutes": 60}
-    assert decide([alarm()], spec=policy(maintenance_windows=[window])).refusals == (Refusal.MAINTENANCE,)
-    fleet = FleetRemediationSpec.model_validate({"maintenance_windows": [window]})
+    window = {"weekly": {"weekdays": ["FRI"], "start": "11:30", "duration_minutes": 60}}
+    assert decide([alarm()], spec=policy(maintenance_windows=window)).refusals == (Refusal.MAINTENANCE,)
+    fleet = FleetRemediationSpec.model_validate({"maintenance_windows": window})
     assert decide([alarm()], fleet=fleet).refusals == (Refusal.MAINTENANCE,)
     assert decide([alarm()], fleet=fleet, now=NOW + timedelta(minutes=30)).verdict is Verdict.ACT
 

@@ -1,13 +1,22 @@
 """What a policy may say: faults are told, with what to do about them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from watchkeeper.registry.endpoint_spec import EndpointSpec
 from watchkeeper.registry.fleet_remediation_spec import FleetRemediationSpec
-from watchkeeper.registry.maintenance_window import MaintenanceWindow
+from watchkeeper.registry.remediation_policy import (
+    AlarmFact,
+    Breaker,
+    OpenIncident,
+    PastStep,
+    Surroundings,
+    decide_remediation,
+)
 from watchkeeper.registry.remediation_spec import RemediationSpec
 
 
@@ -60,39 +69,27 @@ def test_what_needs_retraining_needs_its_section(remediation, fault):
         EndpointSpec.model_validate(document)
 
 
-@pytest.mark.parametrize(
-    ("window", "inside", "outside"),
-    [
-        ({"start_time": "23:30", "minutes": 60, "days": ["fri"]}, "2026-11-21T00:29", "2026-11-21T00:30"),
-        ({"start_time": "23:30", "minutes": 60, "days": ["fri"]}, "2026-11-20T23:30", "2026-11-20T23:29"),
-        ({"start_time": "23:30", "minutes": 60, "days": ["fri"]}, "2026-11-20T23:45", "2026-11-21T23:45"),
-        ({"begins": "2026-12-01T22:00Z", "ends": "2026-12-02T04:00Z"}, "2026-12-01T22:00", "2026-12-02T04:00"),
-        ({"begins": "2026-12-01T22:00+02:00", "ends": "2026-12-02T04:00Z"}, "2026-12-01T20:00", "2026-12-01T19:59"),
-    ],
-)
-def test_a_maintenance_window_holds_its_beginning_and_not_its_end(window, inside, outside):
-    spec = MaintenanceWindow.model_validate({"name": "w"} | window)
-    assert spec.holds(datetime.fromisoformat(inside).replace(tzinfo=UTC))
-    assert not spec.holds(datetime.fromisoformat(outside).replace(tzinfo=UTC))
-
-
-@pytest.mark.parametrize(
-    "window",
-    [
-        {},
-        {"start_time": "25:00"},
-        {"begins": "2026-12-01T22:00Z"},
-        {"begins": "2026-12-01T22:00Z", "ends": "2026-12-01T21:00Z"},
-        {"begins": "2026-12-01T22:00", "ends": "2026-12-01T23:00Z"},
-        {"start_time": "22:00", "begins": "2026-12-01T22:00Z", "ends": "2026-12-02T21:00Z"},
-    ],
-)
-def test_a_maintenance_window_that_says_nothing_clear_is_refused(window):
-    with pytest.raises(ValidationError):
-        MaintenanceWindow.model_validate({"name": "w"} | window)
-
-
 def test_one_endpoint_may_always_be_acted_on():
     fleet = FleetRemediationSpec.model_validate({"maximum_fleet_share": 0.0})
     assert (fleet.at_once(3), fleet.per_hour(3)) == (1, 1)
     assert (FleetRemediationSpec().at_once(8), FleetRemediationSpec().per_hour(40)) == (2, 5)
+
+
+def test_the_rules_of_the_page_are_a_policy_that_does_what_it_says():
+    page = (Path(__file__).parents[2] / "docs" / "remediation.md").read_text(encoding="utf-8")
+    document = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
+    spec = RemediationSpec.model_validate(document["remediation"])
+    now = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+    def actions(condition, *done):
+        alarm = AlarmFact(f"wk/e/v/{condition}", condition, "ALARM", now - timedelta(minutes=15))
+        rule = next(rule for rule in spec.rules if condition in rule.alarms)
+        steps = tuple(PastStep(rule.name, level, action, acted=True) for level, action in enumerate(done))
+        incident = OpenIncident("i", (alarm.name,), steps) if done else None
+        around = (Breaker(), Surroundings())
+        return decide_remediation(spec, FleetRemediationSpec(), "e", [alarm], incident, [], *around, now).action
+
+    assert actions("model_latency_p95") == "notify"
+    assert actions("server_errors") == "scale_out"
+    assert actions("server_errors", "scale_out") == "roll_back"
+    assert actions("violations") == "retrain"

@@ -1,7 +1,5 @@
 """The queueing law, and what CloudWatch shows of an endpoint under it."""
 
-import json
-import subprocess
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,38 +10,30 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from sandbox.service_load import PLACES, ServiceLoad, ServiceProfile
 from tests.sandbox.conftest import Replayed
 from tests.sandbox.test_live_endpoint import FLIGHT, eventually
-from tests.sandbox_process import PYTHON, ROOT, SandboxProcess
+from tests.sandbox_process import SandboxProcess
 
 pytestmark = pytest.mark.sandbox
 
-_LAW = """
-import json
-from sandbox.service_load import PLACES, ServiceLoad, ServiceProfile
-profile = ServiceProfile(service_ms=100)
-loads = {
-    f"{rate}/{instances}": vars(ServiceLoad.of(profile, rate, instances))
-    for rate, instances in [(0, 1), (1, 1), (5, 1), (9, 1), (10, 1), (10.0001, 1), (20, 1), (20, 2), (20, 4), (1e6, 1)]
-}
-print(json.dumps(loads))
-"""
+
+def load(arrivals_per_second: float, instances: int = 1) -> ServiceLoad:
+    return ServiceLoad.of(ServiceProfile(service_ms=100), arrivals_per_second, instances)
 
 
 def test_waiting_and_refusals_follow_from_utilisation() -> None:
-    done = subprocess.run([PYTHON, "-c", _LAW], cwd=ROOT, capture_output=True, check=True)
-    loads = json.loads(done.stdout)
-    assert loads["0/1"] == {"utilisation": 0, "refused_share": 0, "waiting_ms": 0}
-    assert loads["5/1"]["waiting_ms"] == pytest.approx(100)  # M/M/1: r / (1 - r) times the service time
-    assert loads["9/1"]["waiting_ms"] == pytest.approx(900, rel=0.3)
-    assert loads["9/1"]["refused_share"] < 0.01
-    assert loads["10/1"]["waiting_ms"] == pytest.approx(loads["10.0001/1"]["waiting_ms"], rel=0.01)
-    assert loads["20/1"]["refused_share"] == pytest.approx(0.5)
-    assert loads["20/1"]["waiting_ms"] == pytest.approx(48 * 100, rel=0.01)
-    assert loads["1000000.0/1"]["refused_share"] == pytest.approx(1, abs=1e-4)
+    assert load(0) == ServiceLoad(utilisation=0, refused_share=0, waiting_ms=0)
+    assert load(5).waiting_ms == pytest.approx(100)  # M/M/1: r / (1 - r) times the service time
+    assert load(9).waiting_ms == pytest.approx(900, rel=0.3)
+    assert load(9).refused_share < 0.01
+    assert load(10).waiting_ms == pytest.approx(load(10.0001).waiting_ms, rel=0.01)
+    assert load(20).refused_share == pytest.approx(0.5)
+    assert load(20).waiting_ms == pytest.approx((PLACES - 2) * 100, rel=0.01)
+    assert load(1e6).refused_share == pytest.approx(1, abs=1e-4)
     # Twice the instances and twice the load is the same state; more instances help.
-    assert loads["20/2"] == loads["10/1"]
-    assert loads["20/4"] == loads["5/1"]
+    assert load(20, instances=2) == load(10)
+    assert load(20, instances=4) == load(5)
 
 
 @dataclass(frozen=True)

@@ -336,7 +336,7 @@ def decided(
 
 def remedied(deployment: Deployment, params: dict[str, Any]) -> "dict[str, EndpointSpec]":
     """Return the endpoints that have a policy, or those of them that a person named; ValueError for unknown names."""
-    found = {name: spec for name, spec in deployment.registry.endpoints.items() if spec.remediation is not None}
+    found = {name: spec for name, spec in deployment.registry.endpoints.items() if spec.is_remedied}
     wanted = list(params.get("endpoints") or ())
     unknown = sorted(set(wanted) - set(found))
     if unknown:

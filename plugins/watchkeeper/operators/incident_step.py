@@ -51,7 +51,7 @@ class IncidentStepOperator(MonitorOperator):
         """Return the endpoint's file, its policy, and a hook to its account."""
         spec = deployment.registry.require(self.endpoint)
         policy = spec.remediation
-        if policy is None:
+        if policy is None or not policy.enabled:
             message = f"{self.endpoint}: its file says nothing of remediation any more"
             raise AirflowSkipException(message)
         return spec, policy, deployment.access_of(spec).open(PipelineHook)

@@ -45,7 +45,7 @@ def end_forgotten(
     broken = _broken(deployment)
     for endpoint, incident_id in open_ids.items():
         spec = deployment.registry.endpoints.get(endpoint)
-        if endpoint in broken or (spec is not None and spec.remediation is not None):
+        if endpoint in broken or (spec is not None and spec.is_remedied):
             continue
         why = "the endpoint's file says nothing of remediation any more"
         if _end(deployment, endpoint, incident_id, run_name(context), why, now):

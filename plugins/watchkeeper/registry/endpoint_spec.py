@@ -220,6 +220,11 @@ class EndpointSpec(SpecModel):
         return section if section is not None and section.enabled else None
 
     @property
+    def is_remedied(self) -> bool:
+        """Whether something is done about its alarms, if only to say what would be."""
+        return self.remediation is not None and self.remediation.enabled
+
+    @property
     def labels(self) -> GroundTruthSpec:
         """Where the labels lie; only of an endpoint that has some (``Registry.labelled``)."""
         assert self.ground_truth is not None, self.registry_id  # noqa: S101

@@ -38,6 +38,7 @@ STANDARD_SILENCES = {
     "platform_events": 120,
     "monitor_daily": 1800,
     "infrastructure": 1800,
+    "housekeeping": 1800,
 }
 """Our scheduled DAGs, and after how many minutes of silence each is missed."""
 _OTHER_SILENCE = 180

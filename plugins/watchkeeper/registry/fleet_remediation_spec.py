@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from watchkeeper.registry.maintenance_window import MaintenanceWindow
-from watchkeeper.registry.spec_base import FromList, Share, SpecModel
+from watchkeeper.registry.infrastructure_spec import MuteWindows
+from watchkeeper.registry.spec_base import Share, SpecModel
 
 
 class FleetRemediationSpec(SpecModel):
@@ -32,8 +32,8 @@ class FleetRemediationSpec(SpecModel):
         description="At most this share of all endpoints is acted on within any hour; one always may be.",
         examples=[0.1],
     )
-    maintenance_windows: Annotated[tuple[MaintenanceWindow, ...], FromList] = Field(
-        default=(),
+    maintenance_windows: MuteWindows = Field(
+        default_factory=dict,
         description="When nothing is done to any endpoint.",
     )
 

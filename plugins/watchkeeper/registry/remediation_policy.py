@@ -329,9 +329,10 @@ def _guards(
     found: dict[Refusal, str] = {}
     if surroundings.busy is not None and chosen.action in CHANGES_OF_ENDPOINT:
         found[Refusal.BUSY] = surroundings.busy
-    window = next((w for w in (*spec.maintenance_windows, *fleet.maintenance_windows) if w.holds(now)), None)
+    windows = {**fleet.maintenance_windows, **spec.maintenance_windows}
+    window = next((name for name, held in windows.items() if held.holds(now)), None)
     if window is not None:
-        found[Refusal.MAINTENANCE] = f"it is maintenance ({window.name})"
+        found[Refusal.MAINTENANCE] = f"it is maintenance ({window})"
     circuit = spec.circuit_breaker
     since = breaker.counts_since(circuit, now)
     count = sum(utc_moment(action.at) > since for action in past_actions)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from watchkeeper.registry.alert_spec import AlertSeverity
-from watchkeeper.registry.maintenance_window import MaintenanceWindow
+from watchkeeper.registry.infrastructure_spec import MuteWindows
 from watchkeeper.registry.spec_base import EndpointName, FromList, PipelineName, Share, SpecModel, Text, distinct
 
 RemediationMode = Literal["dry_run", "approval", "automatic"]
@@ -161,6 +161,11 @@ class StartPipelineSpec(SpecModel):
 class RemediationSpec(SpecModel):
     """The remediation policy of one endpoint. It only says what it would do until ``mode`` says otherwise."""
 
+    enabled: bool = Field(
+        default=True,
+        description="false keeps the section and looks at nothing.",
+        examples=[False],
+    )
     mode: RemediationMode = Field(
         default="dry_run",
         description="dry_run: say what would be done, and do nothing but tell people. approval: a person confirms each "
@@ -190,8 +195,8 @@ class RemediationSpec(SpecModel):
         default_factory=CircuitBreakerSpec,
         description="When acting stops.",
     )
-    maintenance_windows: Annotated[tuple[MaintenanceWindow, ...], FromList] = Field(
-        default=(),
+    maintenance_windows: MuteWindows = Field(
+        default_factory=dict,
         description="When nothing is done to this endpoint, beside the fleet's.",
     )
     scale_out: ScaleOutSpec = Field(default_factory=ScaleOutSpec, description="What scale_out does.")
