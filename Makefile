@@ -10,13 +10,14 @@ SAGEMAKER_PYTHON := .venv-sagemaker/bin/python
 SCENE ?= data_quality
 DB ?= sqlite
 PORT ?= 4566
+SETTINGS ?=
 ARGS ?=
 
 export PYTHONPATH := plugins:.
 # Warnings of other people's packages at import are theirs to mend.
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
 
-.PHONY: help setup demo sandbox test check pipelines endpoint lint bench clean
+.PHONY: help setup demo sandbox test check pipelines endpoint mwaa lint bench clean
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +62,9 @@ pipelines: setup ## Render the pipelines of include/pipelines to JSON (ARGS=--ch
 endpoint: setup ## Write the file of a live endpoint (NAME=its-name)
 	@$(if $(NAME),,echo "say which endpoint: make endpoint NAME=its-name" >&2; exit 2;) \
 	$(PYTHON) -m watchkeeper.aws.endpoint_facts '$(NAME)' $(ARGS)
+
+mwaa: setup ## Build dist/ for Amazon MWAA (SETTINGS=file of WATCHKEEPER_* lines that its startup script exports)
+	@$(PYTHON) -m tools.mwaa.bundle $(if $(SETTINGS),--settings '$(SETTINGS)') $(ARGS)
 
 lint: setup ## Lint, check the format, the types and the layers
 	@.venv/bin/ruff check .

@@ -16,7 +16,7 @@ ARGUMENTS = {
     "AttemptStepOperator": {"endpoint": "flights", "attempt_id": "a"},
     "BuildBaselineOperator": {"endpoint": "flights"},
     "ChooseBaselinesOperator": {},
-    "ChooseDefinitionsOperator": {"attempts": []},
+    "ChooseDefinitionsOperator": {"attempts": [], "interpreter": "/opt/sagemaker/bin/python"},
     "CloudWatchPutMetricDataOperator": {"namespace": "N", "metric_data": []},
     "CompareModelsOperator": {"endpoint": "flights", "attempt_id": "a"},
     "DecideRetrainingOperator": {},
