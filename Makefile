@@ -17,7 +17,7 @@ export PYTHONPATH := plugins:.
 # Warnings of other people's packages at import are theirs to mend.
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
 
-.PHONY: help setup demo sandbox test check pipelines endpoint mwaa lint bench clean
+.PHONY: help setup demo sandbox test check pipelines endpoint mwaa mwaa-check lint bench clean
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,7 +64,10 @@ endpoint: setup ## Write the file of a live endpoint (NAME=its-name)
 	$(PYTHON) -m watchkeeper.aws.endpoint_facts '$(NAME)' $(ARGS)
 
 mwaa: setup ## Build dist/ for Amazon MWAA (SETTINGS=file of WATCHKEEPER_* lines that its startup script exports)
-	@$(PYTHON) -m tools.mwaa.bundle $(if $(SETTINGS),--settings '$(SETTINGS)') $(ARGS)
+	@$(PYTHON) -m tools.mwaa.bundle $(if $(SETTINGS),--settings '$(SETTINGS)')
+
+mwaa-check: mwaa ## Install dist/ as Amazon MWAA does, in a fresh environment, and try it (a minute or two)
+	@$(PYTHON) -m tools.mwaa.check $(ARGS)
 
 lint: setup ## Lint, check the format, the types and the layers
 	@.venv/bin/ruff check .
