@@ -17,7 +17,7 @@ export PYTHONPATH := plugins:.
 # Warnings of other people's packages at import are theirs to mend.
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
 
-.PHONY: help setup demo sandbox test check pipelines endpoint mwaa mwaa-check lint bench clean
+.PHONY: help setup demo sandbox test check pipelines endpoint mwaa mwaa-check deploy-mwaa lint bench clean
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,10 @@ mwaa: setup ## Build dist/ for Amazon MWAA (SETTINGS=file of WATCHKEEPER_* lines
 
 mwaa-check: mwaa ## Install dist/ as Amazon MWAA does, in a fresh environment, and try it (a minute or two)
 	@$(PYTHON) -m tools.mwaa.check $(ARGS)
+
+deploy-mwaa: setup ## Bring dist/ to an Amazon MWAA environment (ENV=its-name; ARGS=--dry-run prints the plan)
+	@$(if $(ENV),,echo "say which environment: make deploy-mwaa ENV=its-name" >&2; exit 2;) \
+	$(PYTHON) -m tools.mwaa.deployment '$(ENV)' $(ARGS)
 
 lint: setup ## Lint, check the format, the types and the layers
 	@.venv/bin/ruff check .

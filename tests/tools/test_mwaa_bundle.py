@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -94,12 +94,14 @@ def test_what_is_for_the_account_and_the_image_is_not_shipped_to_airflow(dist):
 
 def test_requirements_name_the_constraints_where_they_lie_on_mwaa(dist):
     lines = (dist / "requirements.txt").read_text().splitlines()
-    assert lines[0] == '--constraint "/usr/local/airflow/dags/include/constraints.txt"'
-    pins = dict(line.split("==") for line in (dist / "dags/include/constraints.txt").read_text().splitlines()[1:])
+    (constraints,) = (dist / "dags" / "include").glob("constraints-*.txt")
+    assert lines[0] == f'--constraint "/usr/local/airflow/dags/include/{constraints.name}"'
+    assert constraints.stem.removeprefix("constraints-") == hashlib.sha256(constraints.read_bytes()).hexdigest()[:12]
+    pins = dict(line.split("==") for line in constraints.read_text().splitlines()[1:])
     for line in lines[1:]:
         name, version = line.split("==")
         assert pins[name.split("[")[0]] == version
-    assert requirements_text("# -c old.txt\n\na==1\n").count("-c") == 1
+    assert requirements_text("# -c old.txt\n\na==1\n", PurePosixPath("/c.txt")) == '--constraint "/c.txt"\na==1\n'
 
 
 def test_checksums_are_those_of_every_file(dist):

@@ -46,7 +46,7 @@ def test_every_difference_is_a_fault(after, told):
 def test_paths_of_mwaa_are_resolved_below_the_root(root):
     constraint, *_ = (root / "requirements.txt").read_text().splitlines()
     path = Path(constraint.removeprefix("--constraint ").strip('"'))
-    assert path == root / "dags" / "include" / "constraints.txt"
+    assert path.parent == root / "dags" / "include"
     assert "polars==" in path.read_text()
     assert f"export WATCHKEEPER_SAGEMAKER_PYTHON={root}/sagemaker/bin/python" in (root / "startup.sh").read_text()
     assert (root / "plugins" / ".airflowignore").is_file()

@@ -20,7 +20,9 @@ from watchkeeper.registry.deployment_settings import DeploymentSettings
 ROOT = Path(__file__).resolve().parents[2]
 #: Airflow's home on MWAA: the DAG folder of the bucket is its ``dags/``.
 MWAA_HOME = PurePosixPath("/usr/local/airflow")
-CONSTRAINTS = PurePosixPath("dags/include/constraints.txt")
+#: Below dist/ and below MWAA's Airflow home. The name holds what is in it: a worker that starts while a new release
+#: is put in force installs the old requirements under the old constraints, which are still there.
+CONSTRAINTS = "dags/include/constraints-{digest}.txt"
 CHECKSUMS = "SHA256SUMS"
 INTERPRETER_VARIABLE = "WATCHKEEPER_SAGEMAKER_PYTHON"
 INTERPRETER = str(MWAA_HOME / "sagemaker" / "bin" / "python")
@@ -49,22 +51,24 @@ def build(target: Path, settings: Mapping[str, str] | None = None, root: Path = 
         if below.parts[0] not in _NOT_SHIPPED:
             _copy(source, target / "dags" / "include" / below)
     pins = read_pin_file(ADDED) | read_pin_file(BASE_IMAGE)
-    comment = ("What MWAA's image for Airflow 3.3.1 holds, and what requirements.txt brings to it.",)
-    _write(target / CONSTRAINTS, pin_text(pins, comment))
-    _write(target / "requirements.txt", requirements_text((root / "requirements.txt").read_text(encoding="utf-8")))
+    text = pin_text(pins, ("What MWAA's image for Airflow 3.3.1 holds, and what requirements.txt brings to it.",))
+    constraints = CONSTRAINTS.format(digest=hashlib.sha256(text.encode()).hexdigest()[:12])
+    _write(target / constraints, text)
+    requirements = (root / "requirements.txt").read_text(encoding="utf-8")
+    _write(target / "requirements.txt", requirements_text(requirements, MWAA_HOME / constraints))
     sdk_pins = (root / "constraints-sagemaker.txt").read_text(encoding="utf-8")
     _write(target / "startup.sh", startup_text(settings or {}, sdk_pins))
     write_zip(target / "plugins.zip", root / "plugins")
     _write(target / CHECKSUMS, checksum_text(target))
 
 
-def requirements_text(requirements: str) -> str:
-    """Return the requirements with the constraints that MWAA asks for, where they lie in its containers.
+def requirements_text(requirements: str, constraints: PurePosixPath) -> str:
+    """Return the requirements with the constraints that MWAA asks for, at the path that they have in its containers.
 
     Comments are left out: MWAA looks for the option in every line, commented out or not.
     """
     named = [line for line in requirements.splitlines() if line and not line.startswith("#")]
-    return "".join(f"{line}\n" for line in (f'--constraint "{MWAA_HOME / CONSTRAINTS}"', *named))
+    return "".join(f"{line}\n" for line in (f'--constraint "{constraints}"', *named))
 
 
 def startup_text(settings: Mapping[str, str], sdk_pins: str, seconds: int = STARTUP_SECONDS) -> str:

@@ -131,12 +131,11 @@ class Installation:
         size = megabytes(Path(interpreter).parents[1])
         self.report["startup.sh"] = f"{seconds:.0f} s of 240; the SageMaker SDK's interpreter, {size} MB"
 
-    def install(self, constraint: Path | None = None) -> None:
+    def install(self) -> None:
         """Install requirements.txt as MWAA does."""
         before = megabytes(self.environment)
         pip = [self.python, "-m", "pip", "install", "--quiet", "--constraint", ESSENTIAL]
-        more = ["--constraint", constraint] if constraint else []
-        seconds = self._run([*pip, "-r", self.root / "requirements.txt", *more], "pip install", INSTALL_SECONDS)
+        seconds = self._run([*pip, "-r", self.root / "requirements.txt"], "pip install", INSTALL_SECONDS)
         after = megabytes(self.environment)
         self.report["pip install"] = f"{seconds:.0f} s of {INSTALL_SECONDS}; {before} MB became {after} MB"
         self._run([self.python, "-m", "pip", "check"], "pip check")
@@ -193,7 +192,7 @@ def renew(installation: Installation, image: Mapping[str, str]) -> None:
     """Write anew what requirements.txt brings to the image, in the versions that are tested here."""
     tested = read_pin_file(ROOT / "constraints.txt")
     pins = {name: version for name, version in tested.items() if name not in image}
-    constraint = installation.root / "dags" / "include" / "constraints.txt"
+    (constraint,) = (installation.root / "dags" / "include").glob("constraints-*.txt")
     constraint.write_text(pin_text({**pins, **image}, ("renewing",)), encoding="utf-8")
     installation.install()
     brought = {name: version for name, version in installation.packages().items() if name not in image}
