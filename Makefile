@@ -17,7 +17,7 @@ export PYTHONPATH := plugins:.
 # Warnings of other people's packages at import are theirs to mend.
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
 
-.PHONY: help setup demo sandbox test check pipelines endpoint mwaa mwaa-check deploy-mwaa lint bench clean
+.PHONY: help setup demo sandbox test check pipelines endpoint mwaa mwaa-check deploy-mwaa container lint bench clean
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ mwaa-check: mwaa ## Install dist/ as Amazon MWAA does, in a fresh environment, a
 deploy-mwaa: setup ## Bring dist/ to an Amazon MWAA environment (ENV=its-name; ARGS=--dry-run prints the plan)
 	@$(if $(ENV),,echo "say which environment: make deploy-mwaa ENV=its-name" >&2; exit 2;) \
 	$(PYTHON) -m tools.mwaa.deployment '$(ENV)' $(ARGS)
+
+container: setup ## Build dist/container, of which an image is made or AWS's own runs (ARGS=--check installs it and analyses)
+	@$(PYTHON) -m tools.container_bundle $(ARGS)
 
 lint: setup ## Lint, check the format, the types and the layers
 	@.venv/bin/ruff check .

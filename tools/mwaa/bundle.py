@@ -9,11 +9,11 @@ import hashlib
 import shlex
 import shutil
 import sys
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from tools.mwaa.pin_list import ADDED, BASE_IMAGE, pin_text, read_pin_file
+from tools.reproducible_zip import write_zip
 from watchkeeper.errors import SettingsError
 from watchkeeper.registry.deployment_settings import DeploymentSettings
 
@@ -32,7 +32,6 @@ STARTUP_SECONDS = 235
 _MADE = ("dags", "plugins.zip", "requirements.txt", "startup.sh", CHECKSUMS)
 #: Of include/, what is for whoever sets up the account or builds the image, not for Airflow.
 _NOT_SHIPPED = frozenset({"cloudformation", "container", "iam"})
-_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def build(target: Path, settings: Mapping[str, str] | None = None, root: Path = ROOT) -> None:
@@ -44,9 +43,9 @@ def build(target: Path, settings: Mapping[str, str] | None = None, root: Path = 
         path = target / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     target.mkdir(parents=True, exist_ok=True)
-    for source in _shipped(root / "dags"):
+    for source in shipped(root / "dags"):
         _copy(source, target / "dags" / source.relative_to(root / "dags"))
-    for source in _shipped(root / "include"):
+    for source in shipped(root / "include"):
         below = source.relative_to(root / "include")
         if below.parts[0] not in _NOT_SHIPPED:
             _copy(source, target / "dags" / "include" / below)
@@ -58,7 +57,9 @@ def build(target: Path, settings: Mapping[str, str] | None = None, root: Path = 
     _write(target / "requirements.txt", requirements_text(requirements, MWAA_HOME / constraints))
     sdk_pins = (root / "constraints-sagemaker.txt").read_text(encoding="utf-8")
     _write(target / "startup.sh", startup_text(settings or {}, sdk_pins))
-    write_zip(target / "plugins.zip", root / "plugins")
+    plugins = root / "plugins"
+    modules = ((path.relative_to(plugins).as_posix(), path.read_bytes()) for path in shipped(plugins))
+    write_zip(target / "plugins.zip", modules)
     _write(target / CHECKSUMS, checksum_text(target))
 
 
@@ -114,17 +115,6 @@ def read_settings(path: Path) -> dict[str, str]:
     return settings
 
 
-def write_zip(path: Path, folder: Path) -> None:
-    """Write the shipped files of ``folder`` as an archive whose bytes depend on their names and bytes alone."""
-    # Stored: what deflate makes of the same bytes differs between its versions.
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for source in _shipped(folder):
-            entry = zipfile.ZipInfo(source.relative_to(folder).as_posix(), _ZIP_TIME)
-            entry.create_system = 3
-            entry.external_attr = 0o100644 << 16
-            archive.writestr(entry, source.read_bytes())
-
-
 def checksum_text(target: Path) -> str:
     """Return a line for each file below ``target`` that a build makes, as ``sha256sum --check`` reads them."""
     files = [path for name in _MADE if name != CHECKSUMS for path in _files(target / name)]
@@ -132,7 +122,7 @@ def checksum_text(target: Path) -> str:
     return "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {name}\n" for name, path in names)
 
 
-def _shipped(folder: Path) -> Iterator[Path]:
+def shipped(folder: Path) -> Iterator[Path]:
     """Yield the files below a folder in the order of their names, without caches, hidden files and editors' copies."""
     for path in sorted(_files(folder), key=lambda path: path.relative_to(folder).as_posix()):
         parts = path.relative_to(folder).parts

@@ -150,7 +150,7 @@ class Installation:
         """Load, parse, import and analyse; return all faults."""
         probe = Path(__file__).with_name("probe.py")
         done = subprocess.run(
-            [self.python, "-P", probe], capture_output=True, text=True, check=False, env=self._variables()
+            [str(self.python), "-P", str(probe)], capture_output=True, text=True, check=False, env=self._variables()
         )
         if done.returncode:
             return [f"the environment cannot be tried: {done.stderr[-2000:]}"]

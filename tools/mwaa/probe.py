@@ -22,9 +22,9 @@ def refuse(*_arguments: object, **_named: object) -> None:
 
 def load_plugins() -> list[str]:
     """Return the faults of Airflow's own plugin loader."""
-    from airflow import plugins_manager
+    from airflow import plugins_manager, settings
 
-    own = set(Path(plugins_manager.settings.PLUGINS_FOLDER).joinpath("watchkeeper").rglob("*.py"))
+    own = set(Path(settings.PLUGINS_FOLDER).joinpath("watchkeeper").rglob("*.py"))
     found: Any = plugins_manager._get_plugins()
     plugins, errors = found if isinstance(found, tuple) else (found, {})
     names = [str(plugin.name) for plugin in plugins if "watchkeeper" in str(plugin.name)]
@@ -107,7 +107,7 @@ def main() -> int:
     """Print what was found as JSON."""
     from airflow import settings
 
-    socket.socket.connect = refuse  # type: ignore[assignment, method-assign]
+    socket.socket.connect = refuse  # type: ignore[method-assign]
     socket.getaddrinfo = refuse  # type: ignore[assignment]
     seconds: dict[str, float] = {}
     answer: dict[str, Any] = {"seconds": seconds}
