@@ -142,7 +142,7 @@ class Installation:
 
     def packages(self) -> dict[str, str]:
         """Return the installed packages."""
-        command = [self.python, "-m", "pip", "list", "--format=freeze"]
+        command = [str(self.python), "-m", "pip", "list", "--format=freeze"]
         text = subprocess.run(command, capture_output=True, text=True, check=True, env=self._variables()).stdout
         return {name: version for name, version in read_pins(text.splitlines()).items() if name not in _INSTALLERS}
 

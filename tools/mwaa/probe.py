@@ -24,7 +24,7 @@ def load_plugins() -> list[str]:
     """Return the faults of Airflow's own plugin loader."""
     from airflow import plugins_manager, settings
 
-    own = set(Path(settings.PLUGINS_FOLDER).joinpath("watchkeeper").rglob("*.py"))
+    own = set(Path(str(settings.PLUGINS_FOLDER)).joinpath("watchkeeper").rglob("*.py"))
     found: Any = plugins_manager._get_plugins()
     plugins, errors = found if isinstance(found, tuple) else (found, {})
     names = [str(plugin.name) for plugin in plugins if "watchkeeper" in str(plugin.name)]
