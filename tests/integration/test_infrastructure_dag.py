@@ -3,13 +3,17 @@
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
+import boto3
 import pytest
 import yaml
 
 from watchkeeper.operators.infrastructure_plan import make_plan, planner_of
 from watchkeeper.operators.monitor_base import open_deployment
+from watchkeeper.operators.plan_infrastructure import PlanInfrastructureOperator
 from watchkeeper.registry.capture_window import Window
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.airflow]
@@ -62,6 +66,16 @@ class Fleet:
             AlarmNamePrefix=f"{self.prefix}/", AlarmTypes=["MetricAlarm", "CompositeAlarm"]
         )
         return {one["AlarmName"] for page in pages for one in (*page["MetricAlarms"], *page["CompositeAlarms"])}
+
+    def in_region(self, region):
+        """Return what makes clients of another region of the sandbox."""
+        return lambda service: boto3.client(
+            service,
+            endpoint_url=self.world.sandbox.url,
+            region_name=region,
+            aws_access_key_id="sandbox",
+            aws_secret_access_key="sandbox",
+        )
 
     def tags(self, arn):
         return {tag["Key"]: tag["Value"] for tag in self.cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"]}
@@ -390,3 +404,76 @@ def metric_alarm(name, **fields):
         "Threshold": 1.0,
         "ComparisonOperator": "GreaterThanThreshold",
     } | fields
+
+
+def test_an_endpoint_of_another_region_is_watched_there_and_judged_at_home(fleet, world):
+    world.endpoint("flights", region_name="eu-west-1", infrastructure={"instance_type": "ml.m5.xlarge"})
+    fleet.fleet(event_bus_role_arn="arn:aws:iam::123456789012:role/events")
+    assert fleet.apply().faults == ()
+    assert fleet.plan().changes == ()
+    assert fleet.alarm("violations") is not None
+    assert fleet.alarm("server_errors") is None
+    away = fleet.in_region("eu-west-1")
+    there = away("cloudwatch").describe_alarms(AlarmNamePrefix=f"{fleet.prefix}/")["MetricAlarms"]
+    assert f"{fleet.prefix}/flights/AllTraffic/server_errors" in {one["AlarmName"] for one in there}
+    (target,) = away("events").list_targets_by_rule(Rule=f"{fleet.prefix}-alarms")["Targets"]
+    assert target["Arn"] == "arn:aws:events:us-east-1:123456789012:event-bus/default"
+    # It moves home: what it had there goes, as long as another endpoint keeps that place in sight.
+    fleet.declare()
+    world.endpoint("other", region_name="eu-west-1")
+    assert fleet.apply().faults == ()
+    left = away("cloudwatch").describe_alarms(AlarmNamePrefix=f"{fleet.prefix}/")
+    assert left["MetricAlarms"] == []
+    assert fleet.alarm("server_errors") is not None
+    assert fleet.plan().changes == ()
+
+
+def test_capture_is_brought_about_where_a_file_says_so(fleet, world):
+    client, name = world.sandbox.client("sagemaker"), f"{world.name}-flights"
+    role = "arn:aws:iam::123456789012:role/r"
+    image = {"Image": "none", "ModelDataUrl": f"s3://{world.captures}/model.tar.gz"}
+    client.create_model(ModelName=name, ExecutionRoleArn=role, PrimaryContainer=image)
+    variant = {"VariantName": "AllTraffic", "ModelName": name, "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+    client.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    client.create_endpoint(EndpointName=name, EndpointConfigName=name)
+    client.get_waiter("endpoint_in_service").wait(EndpointName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    world.endpoint("flights", infrastructure={"manage_capture": True})
+    (change,) = [one for one in fleet.plan().changes if one.kind == "data_capture"]
+    assert "EnableCapture" in str(change.fields)
+    run = world.run("infrastructure", mode="apply")
+    assert (str(run.state), states(run)["capture"]) == ("success", "success")
+    assert client.describe_endpoint(EndpointName=name)["DataCaptureConfig"]["EnableCapture"] is True
+    # Its instance type was asked of SageMaker: two cores.
+    assert fleet.alarm("cpu_utilization")["Threshold"] == 180.0
+    assert not [one for one in fleet.plan().changes if one.kind == "data_capture"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "stored_plan", "run_type", "expected"),
+    [
+        ("", "", "scheduled", "apply"),
+        ("", "", "manual", "plan"),
+        ("plan", "", "scheduled", "plan"),
+        ("apply", "", "manual", "apply"),
+        ("", "some-plan", "manual", "apply"),
+        ("plan", "some-plan", "manual", "plan"),
+    ],
+)
+def test_who_says_whether_a_run_applies(fleet, world, mode, stored_plan, run_type, expected):
+    fleet.fleet(mode="apply")
+    operator = PlanInfrastructureOperator(task_id="plan", mode=mode, endpoints="flights", stored_plan="")
+    pushed = {}
+    task_instance = SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))
+    run = SimpleNamespace(run_id="r", run_type=run_type)
+    if stored_plan:
+        open_deployment().plans.write(replace(fleet.plan("flights"), run=stored_plan))
+        operator.stored_plan = stored_plan
+    mapped = operator.execute({"ti": task_instance, "dag_run": run})
+    assert bool(mapped) == (expected == "apply")
+    assert pushed["applied_plan"] == ((stored_plan or "r") if mapped else "")
+
+
+def test_an_unknown_mode_is_told():
+    operator = PlanInfrastructureOperator(task_id="plan", mode="aply")
+    with pytest.raises(ValueError, match="use plan or apply"):
+        operator._mode("plan", "manual")
