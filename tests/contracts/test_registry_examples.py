@@ -7,23 +7,35 @@ import pytest
 import yaml
 
 from watchkeeper.registry.capture_window import Period
+from watchkeeper.registry.event_kind import EVENT_KINDS, EventKind
 from watchkeeper.registry.fleet_file import load_fleet
 from watchkeeper.registry.registry_files import load_registry
 from watchkeeper.registry.registry_reference import endpoint_schema, fleet_schema
 from watchkeeper.registry.runbook_pages import (
     ALARM_RUNBOOKS,
     COST_RUNBOOKS,
+    EVENT_RUNBOOKS,
     FINDING_RUNBOOKS,
     INDEX_PAGE,
+    NOTICE_RUNBOOKS,
     REMEDIATION_RUNBOOKS,
     VERDICT_RUNBOOKS,
+    event_runbook,
     runbook_link,
     runbook_name,
 )
 
 INCLUDE = Path(__file__).parents[2] / "include"
 EXAMPLES = sorted((INCLUDE / "endpoints").glob("*.yaml"))
-KINDS = (*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS, *ALARM_RUNBOOKS, *COST_RUNBOOKS, *REMEDIATION_RUNBOOKS)
+KINDS = (
+    *FINDING_RUNBOOKS,
+    *VERDICT_RUNBOOKS,
+    *ALARM_RUNBOOKS,
+    *COST_RUNBOOKS,
+    *NOTICE_RUNBOOKS,
+    *REMEDIATION_RUNBOOKS,
+    *EVENT_RUNBOOKS,
+)
 
 
 def test_the_examples_are_sound_and_nothing_looks_for_them() -> None:
@@ -72,6 +84,11 @@ def test_every_finding_verdict_and_alarm_has_its_runbook(kind: str) -> None:
         "## Silence or adjust",
     ):
         assert f"\n{heading}\n" in text, f"{page.name} lacks {heading!r}"
+
+
+@pytest.mark.parametrize("kind", EVENT_KINDS)
+def test_every_kind_of_event_has_a_page(kind: EventKind) -> None:
+    assert (INCLUDE / "runbooks" / event_runbook(kind)).is_file()
 
 
 def test_every_runbook_is_known_and_listed_in_the_index() -> None:

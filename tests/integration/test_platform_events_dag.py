@@ -1,6 +1,7 @@
 """The DAG of the platform's events in the sandbox: from the queue to people, ledger and one run of another DAG."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -91,3 +92,35 @@ def test_a_dag_that_is_not_there_fails_the_run_and_keeps_the_event(world: World,
     assert states(run)["report"] == "success"
     assert len(world.stored("events/inbox/")) == 1
     assert len(world.messages()) == 1
+
+
+def test_a_job_that_sagemaker_tells_of_is_recorded_with_its_figures(world: World, queue: str) -> None:
+    """From the service through EventBridge's rule and the queue, nothing of it sent by the test."""
+    events, name = world.sandbox.client("events"), f"flights-train-{world.name}"
+    arn = world.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_rule(Name=world.name, EventPattern=json.dumps({"source": ["aws.sagemaker"]}))
+    events.put_targets(Rule=world.name, Targets=[{"Id": "queue", "Arn": arn}])
+    try:
+        world.sandbox.client("sagemaker").create_training_job(
+            TrainingJobName=name,
+            AlgorithmSpecification={"TrainingImage": "image", "TrainingInputMode": "File"},
+            RoleArn="arn:aws:iam::123456789012:role/x",
+            OutputDataConfig={"S3OutputPath": f"s3://{world.captures}/out"},
+            ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+            StoppingCondition={"MaxRuntimeInSeconds": 60},
+        )
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            run = world.run("platform_events")
+            jobs = api.read_events(days=1, kinds=["job"])
+            if name in set(jobs["name"]):
+                break
+            time.sleep(1)
+    finally:
+        events.remove_targets(Rule=world.name, Ids=["queue"])
+        events.delete_rule(Name=world.name)
+    assert str(run.state) == "success"
+    (job,) = jobs[jobs["name"] == name].to_dict("records")
+    assert (job["job_type"], job["outcome"], job["instance_type"]) == ("training_job", "succeeded", "ml.m5.large")
+    told = api.read_events(days=1, kinds=["training_job"])
+    assert told[told["name"] == name]["problem"].isna().all()

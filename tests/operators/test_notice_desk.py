@@ -347,6 +347,7 @@ def test_a_storm_over_the_fleet_is_one_summary_and_each_recovers_for_itself(plac
     (posted,), (event,) = receiver.slack, receiver.pager
     assert posted["text"].startswith("*[warning] 3 endpoints at once: 3 violated*")
     assert event["payload"]["custom_details"]["endpoint"] == names
+    assert posted["text"].endswith("Runbook: include/runbooks/alert_storm.md")
     for name in names:
         assert publisher(place).publish([result(endpoint=name, window=NOW, digest="e" * 32)]).sent
     assert [post.get("thread_ts") for post in receiver.slack] == [None, "1700.1", "1700.1", "1700.1"]

@@ -128,6 +128,18 @@ def test_several_events_of_one_change_are_told_once_and_all_recorded(platform):
     assert len(ledger()) == 3
 
 
+def test_the_same_failure_again_is_quiet_for_a_while_and_another_reason_is_news(platform):
+    platform.send(failed_build("a"))
+    platform.run()
+    other = failed_build("c")
+    other["detail"] = other["detail"] | {"additional-information": {}}
+    platform.send(failed_build("b"), other)
+    platform.run()
+    assert len(platform.subjects()) == 2
+    assert len(ledger()) == 3
+    assert platform.inbox() == []
+
+
 def test_what_comes_out_of_order_does_not_turn_the_state_back(platform):
     done = now_event(samples.code_pipeline("SUCCEEDED"), "newer", JUST_NOW)
     failed = now_event(samples.code_pipeline("FAILED"), "older", JUST_NOW - timedelta(minutes=5))

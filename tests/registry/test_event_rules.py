@@ -45,6 +45,7 @@ def rules(**given):
         (samples.model_package("PendingManualApproval"), "", "info", False),
         (samples.api_call(), "endpoint-changed-by", "info", True),
         (samples.api_call(request={"endpointName": "strangers"}), "", "info", False),
+        (samples.api_call("PutMetricAlarm", request={"alarmName": "watchkeeper/flights/_all/x"}), "", "info", False),
         (samples.feature_group(), "", "info", False),
     ],
 )
@@ -95,6 +96,15 @@ def test_the_first_rule_that_matches_decides_alone():
 def test_all_that_a_rule_asks_for_has_to_hold(match, holds):
     decision = decide_event(read(samples.training_job()), rules(one={"match": match}), NOW)
     assert (decision.rule == "one") is holds
+
+
+def test_calls_of_ones_own_automation_may_be_left_out():
+    given = rules(ours={"match": {"kinds": ["api_call"], "actors": ["*:assumed-role/ml-admin/*"]}, "notify": False})
+    decision = decide_event(read(samples.api_call()), given, NOW)
+    assert (decision.rule, decision.notify) == ("ours", False)
+    other = samples.api_call(userIdentity={"arn": "arn:aws:iam::123456789012:user/mira"})
+    assert decide_event(read(other), given, NOW).rule == "endpoint-changed-by"
+    assert decide_event(read(samples.pipeline()), rules(x={"match": {"actors": ["*"]}}), NOW).rule == "run-failed"
 
 
 START = {"match": {"kinds": ["pipeline"]}, "start": {"dag_id": "retrain", "conf": {"endpoints": ["{endpoint}"]}}}

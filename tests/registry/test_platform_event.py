@@ -103,6 +103,9 @@ def test_an_api_call_tells_weights_and_alarms_and_refusals():
         "failed",
         "to the configuration flights-delay-3; refused: AccessDenied",
     )
+    package = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/flights/7"
+    assert read(samples.api_call("UpdateModelPackage", request={"modelPackageArn": package})).name == "7"
+    assert read(samples.api_call("ListEndpoints", request={"maxResults": 3})).name == ""
     service = read(samples.api_call("DeleteEndpoint", userIdentity={"invokedBy": "cloudformation.amazonaws.com"}))
     assert service.actor == "cloudformation.amazonaws.com"
 

@@ -1,18 +1,21 @@
 """A prefix of a bucket: read, list, and write on condition."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from watchkeeper.aws.service_failure import is_missing, is_taken, permission_named
 from watchkeeper.errors import StoreError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
+    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef, PutObjectRequestTypeDef
 
 _DELETED_AT_ONCE = 1000
+_READERS = 8
+_LISTINGS = 4
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,25 @@ class ObjectStore:
                     raise self._no_bucket() from error
                 raise
             return StoredObject(answer["Body"].read(), answer["ETag"], answer.get("Metadata", {}))
+
+    def read_listed(self, keys: Callable[[], "list[str]"]) -> "list[bytes]":
+        """Return the content of every object that ``keys`` lists, in that order.
+
+        For objects that others put together into one, which is written before they are deleted: where one went away
+        since it was listed, all are listed again. StoreError if that happens time and again.
+        """
+        for _ in range(_LISTINGS):
+            wanted = keys()
+            with ThreadPoolExecutor(_READERS) as readers:
+                found = list(readers.map(self.read, wanted))
+            bodies = [stored.body for stored in found if stored is not None]
+            if len(bodies) == len(wanted):
+                return bodies
+        raise StoreError(
+            self.uri(wanted[0]),
+            f"objects went away {_LISTINGS} times while they were read",
+            "See who deletes there; housekeeping does so only once what they held is written elsewhere.",
+        )
 
     def metadata(self, key: str) -> Mapping[str, str] | None:
         """Return the object's user metadata, or ``None`` if there is no such object."""
@@ -145,29 +167,24 @@ class ObjectStore:
     def folders(self, folder: str) -> Iterator[str]:
         """Yield the folders right below one, each with its last slash, in key order."""
         skip = len(self.full_key(""))
-        with permission_named("s3", f"s3://{self.bucket}"):
-            pages = self.client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket, Prefix=self.full_key(folder), Delimiter="/"
-            )
-            for page in pages:
-                for item in page.get("CommonPrefixes", []):
-                    yield item["Prefix"][skip:]
+        for page in self._pages(Prefix=self.full_key(folder), Delimiter="/"):
+            for item in page.get("CommonPrefixes", []):
+                yield item["Prefix"][skip:]
 
     def list(self, folder: str, *, after: str = "") -> Iterator[ListedObject]:
         """Yield every object whose key starts with ``folder`` and comes after ``after``, in key order."""
+        skip = len(self.full_key(""))
+        selection = {"Prefix": self.full_key(folder), "StartAfter": self.full_key(after) if after else ""}
+        for page in self._pages(**selection):
+            for item in page.get("Contents", []):
+                yield ListedObject(item["Key"][skip:], item["ETag"], item["Size"], item["LastModified"])
+
+    def _pages(self, **selection: Any) -> "Iterator[ListObjectsV2OutputTypeDef]":
         from botocore.exceptions import ClientError
 
-        skip = len(self.full_key(""))
         with permission_named("s3", f"s3://{self.bucket}"):
             try:
-                pages = self.client.get_paginator("list_objects_v2").paginate(
-                    Bucket=self.bucket,
-                    Prefix=self.full_key(folder),
-                    StartAfter=self.full_key(after) if after else "",
-                )
-                for page in pages:
-                    for item in page.get("Contents", []):
-                        yield ListedObject(item["Key"][skip:], item["ETag"], item["Size"], item["LastModified"])
+                yield from self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, **selection)
             except ClientError as error:
                 if "NoSuchBucket" in str(error):
                     raise self._no_bucket() from error

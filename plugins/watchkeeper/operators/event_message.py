@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from watchkeeper.operators.notice import Notice
 from watchkeeper.registry.capture_window import moment_text
-from watchkeeper.registry.runbook_pages import LATE_RUNBOOK, STUCK_RUNBOOK, event_runbook
+from watchkeeper.registry.runbook_pages import event_runbook, runbook_name
 
 if TYPE_CHECKING:
     from watchkeeper.registry.event_rules import EventDecision
@@ -28,6 +28,7 @@ def event_notice(event: "PlatformEvent", decision: "EventDecision") -> Notice:
         owner=decision.owner,
         runbook=event_runbook(event.kind),
         thread=f"run:{event.run}" if event.run and event.kind not in _NO_THREAD else None,
+        fingerprint=_fingerprint(event),
         attributes={
             name: value
             for name, value in {
@@ -76,10 +77,16 @@ def overdue_notice(overdue: "Overdue", deadline: "EventDeadline", note: str | No
         lines=[*lines, f"Deadline: {overdue.deadline}", *([f"{note}: this is what the events tell."] if note else [])],
         endpoint=overdue.endpoint,
         owner=deadline.owner,
-        runbook=LATE_RUNBOOK if overdue.what == "late" else STUCK_RUNBOOK,
+        runbook=runbook_name(f"run_{overdue.what}"),
         thread=f"run:{overdue.run}" if overdue.run else None,
         attributes={"event_kind": overdue.kind, "deadline": overdue.deadline, "condition": overdue.what},
     )
+
+
+def _fingerprint(event: "PlatformEvent") -> str:
+    """Return what makes two events the same news: a build that fails every five minutes for one reason is one."""
+    parts = (event.kind, event.account, event.region, event.name, event.part, event.status, event.actor, event.reason)
+    return "\0".join(("event", *(part or "" for part in parts)))
 
 
 def _target(decision: "EventDecision") -> str | None:

@@ -1,10 +1,11 @@
 """Deletes what is past its retention, or says what it would delete."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from watchkeeper.errors import WatchkeeperError
 from watchkeeper.operators.monitor_base import MonitorOperator, failing_at_once
+from watchkeeper.operators.run_window import due_moment
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -26,8 +27,10 @@ class ExpireDataOperator(MonitorOperator):
         super().__init__(**kwargs)
         self.limit = limit
 
-    def execute(self, context: "Context") -> dict[str, Any]:  # noqa: ARG002
+    def execute(self, context: "Context") -> dict[str, Any]:
         """Return ``lines`` that say what was deleted or would be, and ``faults``."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
         from watchkeeper.aws.retention_sweep import sweep_kind
         from watchkeeper.registry.retention_policy import DATA_KINDS, expiry
 
@@ -36,7 +39,8 @@ class ExpireDataOperator(MonitorOperator):
             rules = deployment.fleet.cost
             # A file that cannot be read may ask for longer than any other.
             may_delete = rules.delete_expired and not deployment.registry.problems
-        now = datetime.now(UTC)
+        # Of the run, so that one that is cleared later deletes no more.
+        now = due_moment(context)
         found = expiry(rules.retention, deployment.registry.endpoints.values(), now.date())
         lines, faults = list(found.notes), []
         if rules.delete_expired and not may_delete:
@@ -52,7 +56,7 @@ class ExpireDataOperator(MonitorOperator):
                     limit=self.limit,
                     delete=may_delete,
                 )
-            except WatchkeeperError as error:
+            except (BotoCoreError, ClientError, WatchkeeperError) as error:
                 self.log.exception("%s could not be swept", name)
                 faults.append(f"{name}: {' '.join(str(error).split())}")
                 continue

@@ -13,9 +13,11 @@ from watchkeeper.aws.claim_record import Delivery
 from watchkeeper.errors import WatchkeeperError
 from watchkeeper.operators.incident_keys import incident_keys
 from watchkeeper.operators.letter_bundle import BAD_NEWS, Bundle, Letter, bundles_of
+from watchkeeper.operators.message_text import link_lines, runbook_address
 from watchkeeper.operators.notice_channels import Message, ProviderMissingError, hand_over
 from watchkeeper.registry.notice_routing import Channel, channel_named, channels_of, silence_over, topic_channel
 from watchkeeper.registry.routing_spec import RoutingSpec, SilenceSpec
+from watchkeeper.registry.runbook_pages import runbook_name
 
 if TYPE_CHECKING:
     from watchkeeper.aws.notice_thread import ThreadRecord
@@ -163,13 +165,17 @@ class NoticeDesk:
             identity=bundle.identity,
             group=bundle.group,
             headline=bundle.headline,
-            text=bundle.text,
+            text=bundle.text + (self._storm_links() if bundle.storm else ""),
             severity=bundle.severity,
             attributes=bundle.attributes,
             source=bundle.source,
             incidents=incident_keys(bundle, channel.name, threads, self.deployment.threads.read) if paged else {},
             thread_ref=refs.pop() if channel.spec.slack is not None and len(refs) == 1 else None,
         )
+
+    def _storm_links(self) -> str:
+        page = runbook_address(self.deployment.settings, runbook_name("alert_storm"))
+        return "\n" + "\n".join(link_lines(runbook=page)) + "\n"
 
     def _note(self, bundle: Bundle, deliveries: tuple[Delivery, ...]) -> None:
         """Bring the threads up to date: what stands, and where."""

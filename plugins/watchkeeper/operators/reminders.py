@@ -9,6 +9,7 @@ from watchkeeper.operators.notice import Notice, NoticeOutcome, send_notices
 from watchkeeper.operators.notice_desk import NoticeDesk
 from watchkeeper.registry.capture_window import parse_moment
 from watchkeeper.registry.notice_routing import reminder_due
+from watchkeeper.registry.runbook_pages import runbook_name
 
 if TYPE_CHECKING:
     from watchkeeper.aws.notice_thread import ThreadRecord
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _REMINDED_FOR = timedelta(days=7)
 #: How long threads are kept that nobody has written to.
 _KEPT = timedelta(days=30)
-PAGE = "reminder.md"
+PAGE = runbook_name("reminder")
 
 
 def send_reminders(

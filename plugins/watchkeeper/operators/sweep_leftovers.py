@@ -1,10 +1,11 @@
 """Finds what runs that died have left: shadow endpoints that cost money, and notices that nobody sent."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from watchkeeper.errors import WatchkeeperError
 from watchkeeper.operators.monitor_base import MonitorOperator, failing_at_once
+from watchkeeper.operators.run_window import due_moment
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -21,7 +22,7 @@ class SweepLeftoversOperator(MonitorOperator):
     A notice that was claimed and not sent belongs to a run that died and was not tried again: people were to know it.
     """
 
-    def execute(self, context: "Context") -> dict[str, Any]:  # noqa: ARG002
+    def execute(self, context: "Context") -> dict[str, Any]:
         """Return ``lines`` that say what was deleted, and ``faults``."""
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -30,15 +31,15 @@ class SweepLeftoversOperator(MonitorOperator):
         with failing_at_once():
             deployment = self.open_deployment()
             specs = deployment.registry.endpoints.values()
+        now = due_moment(context)
         lines: list[str] = []
         faults: list[str] = []
         for access in dict.fromkeys(deployment.access_of(spec) for spec in specs):
             try:
-                delete_shadow_endpoints(access.client("sagemaker"), tell=lines.append)
+                delete_shadow_endpoints(access.client("sagemaker"), now=now, tell=lines.append)
             except (BotoCoreError, ClientError, WatchkeeperError) as error:
                 self.log.exception("Shadow endpoints could not be looked for through %s", access.aws_conn_id)
                 faults.append(f"shadow endpoints: {' '.join(str(error).split())}")
-        now = datetime.now(UTC)
         dead = deployment.notices.unsettled(now - _CLAIMS_SINCE, now - _CLAIM_IS_DEAD_AFTER)
         faults += [f"notice never sent: {record.headline}" for record in dead]
         for line in lines:

@@ -150,7 +150,7 @@ def _lower_sampling(spec: "EndpointSpec", ceiling: float, basis: CostBasis) -> "
 
 
 def _no_dashboard(spec: "EndpointSpec", _ceiling: float, _basis: CostBasis) -> "tuple[EndpointSpec, str]":
-    section = spec.infrastructure
+    section = spec.wanted_infrastructure
     if section is None or not section.dashboard:
         return spec, "nothing to take: the file asks for no dashboard"
     changed = section.model_copy(update={"dashboard": False})
@@ -158,7 +158,7 @@ def _no_dashboard(spec: "EndpointSpec", _ceiling: float, _basis: CostBasis) -> "
 
 
 def _fewer_alarms(spec: "EndpointSpec", _ceiling: float, _basis: CostBasis) -> "tuple[EndpointSpec, str]":
-    section = spec.infrastructure
+    section = spec.wanted_infrastructure
     changed = critical_only(section) if section is not None else None
     if changed is section:
         return spec, "nothing to take: the file asks for no alarms but critical ones"

@@ -33,6 +33,7 @@ _ENDED_BADLY: tuple[EventKind, ...] = (
     "labeling_job",
     "model_package",
 )
+_ENDPOINT_CALLS = ("CreateEndpoint", "UpdateEndpoint", "UpdateEndpointWeightsAndCapacities", "DeleteEndpoint")
 
 
 def _rule(severity: AlertSeverity, *, notify: bool = True, **match: Any) -> EventRule:
@@ -51,7 +52,8 @@ BUILT_IN: Final[Mapping[str, EventRule]] = {
         kinds=("pipeline_step", "code_pipeline_stage", "code_pipeline_action"),
         outcomes=("failed",),
     ),
-    "endpoint-changed-by": _rule("info", kinds=("api_call",), known_endpoint=True),
+    # Calls about alarms and configurations are recorded and not told: applying one file makes dozens.
+    "endpoint-changed-by": _rule("info", kinds=("api_call",), known_endpoint=True, statuses=_ENDPOINT_CALLS),
     "package-decided": _rule("info", kinds=("model_package",), statuses=("Approved", "Rejected")),
 }
 """The rules that hold where the fleet's file has none that matches, in this order."""
@@ -136,6 +138,7 @@ def matches(event: PlatformEvent, match: EventMatch) -> bool:
         and (match.detail_types is None or event.detail_type in match.detail_types)
         and (match.names is None or _like(event.name, match.names))
         and (match.endpoints is None or _like(event.endpoint or "", match.endpoints))
+        and (match.actors is None or _like(event.actor or "", match.actors))
         and (match.known_endpoint is None or match.known_endpoint is (event.endpoint is not None))
         and (match.in_pipeline is None or match.in_pipeline is (event.in_pipeline is not None))
         and all(fnmatchcase(event.tags.get(key, ""), pattern) for key, pattern in match.tags.items())

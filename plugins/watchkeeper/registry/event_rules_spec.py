@@ -126,6 +126,11 @@ class EventMatch(SpecModel):
         description="Whether it is a job that a SageMaker pipeline runs, by its name; null for either.",
         examples=[False],
     )
+    actors: Texts | None = Field(
+        default=None,
+        description="Who called, of an API call: ARNs or patterns; null for anybody.",
+        examples=[["*:assumed-role/airflow-workers/*"]],
+    )
     tags: Annotated[dict[Text, Text], EmptyMapping] = Field(
         default_factory=dict,
         description="Tags that the thing has, where the event brings them; values may be patterns.",

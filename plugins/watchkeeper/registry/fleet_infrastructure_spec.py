@@ -38,6 +38,7 @@ STANDARD_SILENCES = {
     "platform_events": 120,
     "monitor_daily": 1800,
     "infrastructure": 1800,
+    "housekeeping": 1800,
 }
 """Our scheduled DAGs, and after how many minutes of silence each is missed."""
 _OTHER_SILENCE = 180
@@ -112,7 +113,9 @@ class FleetInfrastructureSpec(SpecModel):
     heartbeats: Annotated[dict[Text, HeartbeatSpec], EmptyMapping] = Field(
         default_factory=dict,
         description="Our DAGs by name, and how long each may be silent. The standard ones are there without being "
-        "written, in minutes: " + ", ".join(f"{name} {minutes}" for name, minutes in STANDARD_SILENCES.items()) + ".",
+        "written, in minutes: "
+        + ", ".join(f"{name} {minutes}" for name, minutes in STANDARD_SILENCES.items())
+        + "; each from its first run on.",
     )
     topic_arn: TopicArn | None = Field(
         default=None,

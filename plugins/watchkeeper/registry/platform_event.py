@@ -221,12 +221,8 @@ def _api_call(
     request = _mapping(detail.get("requestParameters"))
     endpoint_name = _text(request.get("endpointName"))
     config = _text(request.get("endpointConfigName"))
-    subject = (
-        endpoint_name
-        or config
-        or _text(request.get("alarmName"))
-        or next((text for key, value in sorted(request.items()) if key.endswith("Name") and (text := _text(value))), "")
-    )
+    named = [text for key, value in sorted(request.items()) if key.endswith(("Name", "Arn")) and (text := _text(value))]
+    subject = endpoint_name or config or _text(request.get("alarmName")) or _last_part(next(iter(named), ""))
     said = [f"to the configuration {config}"] if endpoint_name and config else []
     weights = request.get("desiredWeightsAndCapacities")
     for item in weights if isinstance(weights, list) else ():

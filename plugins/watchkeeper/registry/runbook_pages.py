@@ -53,29 +53,9 @@ _SHARED_PAGES = {
     "overhead_latency_p95": "overhead_latency",
 }
 """Conditions that another's page explains too."""
-EVENT_RUNBOOKS: Mapping[EventKind, str] = {
-    "code_pipeline": "event_code_pipeline.md",
-    "code_pipeline_stage": "event_code_pipeline.md",
-    "code_pipeline_action": "event_code_pipeline.md",
-    "code_build": "event_code_build.md",
-    "state_machine": "event_state_machine.md",
-    "training_job": "event_training_job.md",
-    "tuning_job": "event_tuning_job.md",
-    "processing_job": "event_processing_job.md",
-    "transform_job": "event_transform_job.md",
-    "labeling_job": "event_labeling_job.md",
-    "pipeline": "event_pipeline.md",
-    "pipeline_step": "event_pipeline.md",
-    "endpoint": "event_endpoint.md",
-    "endpoint_config": "event_api_call.md",
-    "model": "event_api_call.md",
-    "model_package": "event_model_package.md",
-    "api_call": "event_api_call.md",
-    "other": "event_other.md",
-}
-"""The page of each kind of platform event."""
-LATE_RUNBOOK = "run_late.md"
-STUCK_RUNBOOK = "run_stuck.md"
+
+NOTICE_RUNBOOKS = ("reminder", "alert_storm")
+"""The pages of what messages do of themselves."""
 
 REMEDIATION_RUNBOOKS = (
     "remediation_incident",
@@ -89,12 +69,48 @@ REMEDIATION_RUNBOOKS = (
 )
 """The pages of what remediation tells people."""
 
+EVENT_RUNBOOKS = (
+    "event_code_pipeline",
+    "event_code_build",
+    "event_state_machine",
+    "event_training_job",
+    "event_tuning_job",
+    "event_processing_job",
+    "event_transform_job",
+    "event_labeling_job",
+    "event_pipeline",
+    "event_endpoint",
+    "event_model_package",
+    "event_api_call",
+    "event_other",
+    "run_late",
+    "run_stuck",
+)
+"""The pages of platform events and of deadlines."""
+
+_SHARED_EVENT_PAGES: Mapping[EventKind, str] = {
+    "code_pipeline_stage": "event_code_pipeline",
+    "code_pipeline_action": "event_code_pipeline",
+    "pipeline_step": "event_pipeline",
+    "endpoint_config": "event_api_call",
+    "model": "event_api_call",
+}
+"""Kinds of events that another's page explains too."""
+
 INDEX_PAGE = "README.md"
 
 
 def runbook_name(check_or_verdict: str) -> str:
     """Return the file name of the page for a check or a verdict; the index for what has no page of its own."""
-    known = (*FINDING_RUNBOOKS, *VERDICT_RUNBOOKS, *ALARM_RUNBOOKS, *COST_RUNBOOKS, *REMEDIATION_RUNBOOKS)
+    known = {
+        *FINDING_RUNBOOKS,
+        *VERDICT_RUNBOOKS,
+        *ALARM_RUNBOOKS,
+        *COST_RUNBOOKS,
+        *NOTICE_RUNBOOKS,
+        *REMEDIATION_RUNBOOKS,
+        *EVENT_RUNBOOKS,
+    }
     if check_or_verdict in known:
         return f"{check_or_verdict}.md"
     return INDEX_PAGE
@@ -114,7 +130,7 @@ def alarm_runbook(runbooks_url: str | None, condition: str) -> str:
 
 def event_runbook(kind: EventKind) -> str:
     """Return the file name of the page for a kind of platform event."""
-    return EVENT_RUNBOOKS[kind]
+    return f"{_SHARED_EVENT_PAGES.get(kind, f'event_{kind}')}.md"
 
 
 def runbook_link(runbooks_url: str, check_or_verdict: str) -> str:
