@@ -99,7 +99,9 @@ class RemediationWorld:
         for name in names or (ERRORS,):
             self.cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason=f"so that it is {state}")
 
-    def ring(self, name: str = ERRORS, state: str = "ALARM", event_id: str = "e1", times: int = 1) -> None:
+    def ring(
+        self, name: str = ERRORS, state: str = "ALARM", event_id: str = "e1", times: int = 1, at: str = ""
+    ) -> None:
         """Put an alarm's event into the queue."""
         body = {
             "id": event_id,
@@ -107,7 +109,7 @@ class RemediationWorld:
             "source": "aws.cloudwatch",
             "account": "123456789012",
             "region": REGION,
-            "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "time": at or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "detail": {"alarmName": name, "state": {"value": state, "reason": "r"}},
         }
         for _ in range(times):

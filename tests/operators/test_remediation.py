@@ -165,6 +165,19 @@ def test_an_alarm_that_is_ok_again_by_now_is_recorded_and_nothing_else(world):
     assert world.stages() == []
 
 
+def test_an_event_that_comes_after_its_incident_is_noted_there(world):
+    world.endpoint(rule("notify"))
+    world.set("ALARM")
+    world.run()
+    world.ring()
+    world.set("OK")
+    world.run("r2")
+    assert (world.record.state, world.record.event_ids) == ("closed", ("e1",))
+    world.ring(event_id="late", at=world.record.opened_at)
+    world.run("r3")
+    assert world.record.event_ids == ("e1", "late")
+
+
 def test_an_event_that_never_came_is_no_loss(world):
     bad_deployment(world)
     world.sqs.purge_queue(QueueUrl=world.url)
