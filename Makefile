@@ -71,7 +71,7 @@ lint: setup ## Lint, check the format, the types and the layers
 	@$(PYTHON) -m mypy
 	@.venv/bin/lint-imports
 
-bench: setup ## Measure the analysis beside its limits and peers (several minutes; SUITE=merge, bias or attribution; ARGS=...)
+bench: setup ## Measure the analysis beside its limits and peers (several minutes; SUITE=merge, bias, attribution or housekeeping; ARGS=...)
 	@$(PYTHON) -m benchmarks$(if $(SUITE),.$(SUITE)) $(ARGS)
 
 clean: ## Remove the environments and everything made at run time

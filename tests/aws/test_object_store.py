@@ -79,3 +79,28 @@ def test_a_refusal_names_action_and_resource(store, operation, act, needed):
             act(store)
     assert caught.value.subject == needed
     assert f"Allow {needed}" in str(caught.value)
+
+
+def test_objects_that_are_put_together_meanwhile_are_listed_again(store):
+    for name in "ab":
+        store.write(f"parts/{name}", name.encode())
+    listings = []
+
+    def keys():
+        found = [item.key for item in store.list("parts/")]
+        if not listings:
+            # Somebody writes the whole and deletes the parts, after they were listed.
+            store.write("parts/whole", b"ab")
+            for key in found:
+                store.delete(key)
+        listings.append(found)
+        return found
+
+    assert store.read_listed(keys) == [b"ab"]
+    assert listings == [["parts/a", "parts/b"], ["parts/whole"]]
+
+
+def test_folders_are_told_apart_from_what_lies_deeper(store):
+    for key in ("x/a/1", "x/a/2/3", "x/b/4", "x/5"):
+        store.write(key, b"")
+    assert list(store.folders("x/")) == ["x/a/", "x/b/"]

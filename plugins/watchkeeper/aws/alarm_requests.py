@@ -38,12 +38,13 @@ _SUMMED_OVER_CORES, _SUMMED_OVER_GPUS = "CPUUtilization", ("GPUUtilization", "GP
 
 @dataclass(frozen=True)
 class AlarmContext:
-    """What all alarms of a deployment share."""
+    """What all alarms of a deployment share; ``absent`` names those that are not made yet."""
 
     resource_prefix: str
     deployment: str
     metrics_namespace: str
     runbooks_url: str | None = None
+    absent: frozenset[str] = frozenset()
 
     def mark(self, scope: str) -> OwnerMark:
         """Return the mark of what is for one endpoint, or for the fleet."""
@@ -93,6 +94,9 @@ def endpoint_alarms(
     for rule in section.alarm_rules():
         for variant in (ALL_VARIANTS,) if rule.dimensions else spec.variants:
             name = str(AlarmName(context.resource_prefix, spec.registry_id, variant, rule.condition))
+            if name in context.absent:
+                notes.append(f"{name} is made when the endpoint has been called once")
+                continue
             if rule.source == "monitor":
                 for one, watched in _verdict_rules(rule, spec, variant, context):
                     found.append((one, _alarm(one, spec, variant, watched, 1.0, context, home)))
@@ -133,6 +137,9 @@ def heartbeat_alarms(
     for dag_id, minutes in sorted(silences.items()):
         period, periods = (3600, minutes // 60) if minutes >= 60 and not minutes % 60 else (60, minutes)
         name = AlarmName(context.resource_prefix, FLEET, dag_id, HEARTBEAT)
+        if str(name) in context.absent:
+            notes.append(f"{name} is made when the DAG has run once")
+            continue
         text = (
             f"No run of the DAG {dag_id} came to its end for {minutes} minutes. Severity: critical. Owner: {owner}. "
             f"Runbook: {alarm_runbook(context.runbooks_url, HEARTBEAT)}"

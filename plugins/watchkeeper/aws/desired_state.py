@@ -65,11 +65,15 @@ class DesiredState:
 
 @dataclass(frozen=True)
 class Declaration:
-    """What the files say, and how AWS is reached: all that a desired state is made from."""
+    """What the files say, and how AWS is reached: all that a desired state is made from.
+
+    ``absent`` names alarms on what has never been there, which are not made yet.
+    """
 
     settings: "DeploymentSettings"
     fleet: "FleetSpec"
     places: PlaceBook
+    absent: frozenset[str] = frozenset()
 
     @property
     def deployment(self) -> str:
@@ -80,7 +84,9 @@ class Declaration:
     def alarm_context(self) -> AlarmContext:
         """What all alarms share."""
         given = self.settings
-        return AlarmContext(given.resource_prefix, self.deployment, given.metrics_namespace, given.runbooks_url)
+        return AlarmContext(
+            given.resource_prefix, self.deployment, given.metrics_namespace, given.runbooks_url, self.absent
+        )
 
 
 def deployment_tag(settings: "DeploymentSettings") -> str:

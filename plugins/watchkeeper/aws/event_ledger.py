@@ -1,11 +1,12 @@
 """The ledger of platform events and of jobs' outcomes, as Parquet in Hive layout, like that of verdicts."""
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from watchkeeper.aws.object_store import ObjectStore
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 JOB_KIND: Final = "job"
 LEDGER_KINDS: Final[tuple[str, ...]] = (*EVENT_KINDS, JOB_KIND)
 _FOLDER = "ledger_events"
-_READERS = 8
 _PARQUET = "application/vnd.apache.parquet"
 
 
@@ -183,8 +183,8 @@ class EventLedger:
 
     def known_ids(self, kind: str, day: str) -> frozenset[str]:
         """Return the ids of the events of a kind that are recorded for a day, such as ``2026-11-20``."""
-        keys = [item.key for item in self.objects.list(f"{_FOLDER}/kind={kind}/date={day}/")]
-        return frozenset(event_id for frame in self._frames(keys) for event_id in frame["event_id"])
+        frames = self._frames(partial(self._keys, kind, day, day))
+        return frozenset(event_id for frame in frames for event_id in frame["event_id"])
 
     def read(self, start: datetime, end: datetime, *, kinds: Sequence[str] | None = None) -> "pl.DataFrame":
         """Return the events that happened in ``[start, end)``, in time order, each once.
@@ -201,7 +201,7 @@ class EventLedger:
         first, last = _day(start), _day(end)
         frames = []
         for kind in kinds or LEDGER_KINDS:
-            found = self._frames([key for key, day in self._files(kind, first) if day <= last])
+            found = self._frames(partial(self._keys, kind, first, last))
             frames += [frame.select(pl.lit(kind).alias("kind"), *schema) for frame in found]
         rows = pl.concat(frames) if frames else pl.DataFrame(schema={"kind": pl.String, **schema})
         rows = rows.filter((pl.col("at") >= start) & (pl.col("at") < end))
@@ -224,7 +224,9 @@ class EventLedger:
             for day, keys in days.items():
                 if day >= _day(before) or len(keys) < 2:
                     continue
-                rows = pl.concat(self._frames(keys)).sort("at", "event_id", "recorded_at")
+                rows = pl.concat(self._frames(partial(self._keys, kind, day, day))).sort(
+                    "at", "event_id", "recorded_at"
+                )
                 rows = rows.unique(subset=["event_id"], keep="first", maintain_order=True)
                 whole = self._key(kind, day, rows["event_id"].to_list())
                 self.objects.write(whole, _parquet(rows), content_type=_PARQUET)
@@ -234,6 +236,10 @@ class EventLedger:
                 compacted += 1
         return compacted
 
+    def _keys(self, kind: str, first_day: str, last_day: str) -> list[str]:
+        """Return the keys of a kind's files of these days."""
+        return [key for key, _ in takewhile(lambda file: file[1] <= last_day, self._files(kind, first_day))]
+
     def _files(self, kind: str, first_day: str) -> Iterator[tuple[str, str]]:
         """Yield keys and days of a kind's files from a day on, oldest first."""
         folder = f"{_FOLDER}/kind={kind}/"
@@ -242,15 +248,13 @@ class EventLedger:
             if name.endswith(".parquet"):
                 yield item.key, day
 
-    def _frames(self, keys: Sequence[str]) -> "list[pl.DataFrame]":
+    def _frames(self, keys: Callable[[], list[str]]) -> "list[pl.DataFrame]":
         import polars as pl
 
         from watchkeeper.aws.ledger import conformed
 
         schema = event_ledger_schema()
-        with ThreadPoolExecutor(_READERS) as readers:
-            bodies = [stored.body for stored in readers.map(self.objects.read, keys) if stored is not None]
-        return [conformed(pl.read_parquet(io.BytesIO(body)), schema) for body in bodies]
+        return [conformed(pl.read_parquet(io.BytesIO(body)), schema) for body in self.objects.read_listed(keys)]
 
     def _write(self, kind: str, day: str, rows: Sequence[EventRow], run: "RunFacts") -> str | None:
         import polars as pl

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,6 @@ import msgspec
 from watchkeeper.aws.ledger_file import LedgerFile, ledger_folder, window_file_key
 from watchkeeper.aws.object_store import ObjectStore
 from watchkeeper.aws.window_result import WindowResult
-from watchkeeper.errors import StoreError
 from watchkeeper.registry.capture_window import Window, windows_between
 
 if TYPE_CHECKING:
@@ -22,12 +20,10 @@ if TYPE_CHECKING:
 #: Findings kept per row, worst first; the report in S3 keeps them all.
 FINDINGS_PER_ROW = 50
 PARQUET = "application/vnd.apache.parquet"
-_READERS = 8
 #: The window's identity: what a later revision replaces.
 IDENTITY = ("endpoint", "variant", "monitor", "period", "window_start", "window_end")
 #: A row's identity: one that stands in a window's file and, put together since, in its day's file too is one row.
 ROW_IDENTITY = ("endpoint", "variant", "period", "window_start", "window_end", "digest", "revision", "run_id")
-_READ_ATTEMPTS = 4
 
 
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,25 +172,13 @@ class Ledger:
         return tuple(file for item in listed if (file := LedgerFile.parse(item.key)) is not None)
 
     def _bodies(self, monitor: str, start: datetime, end: datetime, period: str | None) -> list[bytes]:
-        """Return the content of every file that may hold rows of the time.
-
-        A file that is gone by the time it is read was put together with others since: then all is looked up again.
-        """
-        for _ in range(_READ_ATTEMPTS):
-            keys = [
+        """Return the content of every file that may hold rows of the time."""
+        return self.objects.read_listed(
+            lambda: [
                 file.key
                 for file in self._files(monitor, start, end)
                 if period is None or any(window.period == period for window in file.windows)
             ]
-            with ThreadPoolExecutor(_READERS) as readers:
-                found = list(readers.map(self.objects.read, keys))
-            bodies = [stored.body for stored in found if stored is not None]
-            if len(bodies) == len(keys):
-                return bodies
-        raise StoreError(
-            self.objects.uri(f"ledger/monitor={monitor}/"),
-            f"files went away {_READ_ATTEMPTS} times while they were read",
-            "See who deletes files there; housekeeping does so only once what they held is written elsewhere.",
         )
 
     def _files(self, monitor: str, start: datetime, end: datetime) -> list[LedgerFile]:

@@ -1,6 +1,7 @@
 """A prefix of a bucket: read, list, and write on condition."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef, PutObjectRequestTypeDef
 
 _DELETED_AT_ONCE = 1000
+_READERS = 8
+_LISTINGS = 4
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,25 @@ class ObjectStore:
                     raise self._no_bucket() from error
                 raise
             return StoredObject(answer["Body"].read(), answer["ETag"], answer.get("Metadata", {}))
+
+    def read_listed(self, keys: Callable[[], "list[str]"]) -> "list[bytes]":
+        """Return the content of every object that ``keys`` lists, in that order.
+
+        For objects that others put together into one, which is written before they are deleted: where one went away
+        since it was listed, all are listed again. StoreError if that happens time and again.
+        """
+        for _ in range(_LISTINGS):
+            wanted = keys()
+            with ThreadPoolExecutor(_READERS) as readers:
+                found = list(readers.map(self.read, wanted))
+            bodies = [stored.body for stored in found if stored is not None]
+            if len(bodies) == len(wanted):
+                return bodies
+        raise StoreError(
+            self.uri(wanted[0]),
+            f"objects went away {_LISTINGS} times while they were read",
+            "See who deletes there; housekeeping does so only once what they held is written elsewhere.",
+        )
 
     def metadata(self, key: str) -> Mapping[str, str] | None:
         """Return the object's user metadata, or ``None`` if there is no such object."""

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from watchkeeper.errors import StoreError
 from watchkeeper.operators.monitor_base import MonitorOperator, failing_at_once
 
 if TYPE_CHECKING:
@@ -34,7 +35,11 @@ class CompactLedgerOperator(MonitorOperator):
             self.log.info(
                 "%s, %s: %d files are one, of %d rows", done.monitor, done.day, done.file_count, done.row_count
             )
-        events = deployment.event_ledger.compact(before)
+        events = 0
+        try:
+            events = deployment.event_ledger.compact(before)
+        except StoreError as error:
+            faults.append(f"the ledger of events: {error}")
         for fault in faults:
             self.log.error("%s", fault)
         lines = [

@@ -53,7 +53,7 @@ def _items(fleet: "EndpointCost") -> Content:
     for item in items:
         was, now = before.get(item), after.get(item)
         amount = f"{now.quantity:,.1f} {now.unit}" if now else "none"
-        bars = _bars(was.usd if was else None, now.usd if now else None, most, item, exceeds=False)
+        bars = _bars(was.usd if was else None, now.usd if now else None, most, item, is_item=True, exceeds=False)
         rows.append((_words(item), bars, _usd(was.usd if was else 0.0), _usd(now.usd if now else 0.0), amount))
     if not rows:
         return section("All together", element("p", "Nothing costs anything yet."), identity="all")
@@ -67,7 +67,9 @@ def _endpoints(costs: "list[EndpointCost]") -> Content:
     rows = [
         (
             joined(element("b", name_of(one.endpoint)), element("span", name_of(one.owner), class_="meaning")),
-            _bars(one.predicted_usd, one.actual_usd, most, one.endpoint, exceeds=one.exceeds is not None),
+            _bars(
+                one.predicted_usd, one.actual_usd, most, one.endpoint, is_item=False, exceeds=one.exceeds is not None
+            ),
             _usd(one.predicted_usd),
             _usd(one.actual_usd),
             "none" if one.ceiling_usd is None else _usd(one.ceiling_usd),
@@ -94,18 +96,24 @@ def _sentences(heading: str, sentences: tuple[str, ...], identity: str) -> Conte
     return section(heading, element("ul", *(element("li", one) for one in sentences)), identity=identity)
 
 
-def _bars(before: float | None, after: float | None, most: float, name: str, *, exceeds: bool) -> Markup:
+def _bars(before: float | None, after: float | None, most: float, name: str, *, is_item: bool, exceeds: bool) -> Markup:
     known = ", ".join(
         f"{word} {value:,.2f} USD" for word, value in (("predicted", before), ("found", after)) if value is not None
     )
-    identity = f"bar-{name.encode().hex()}"
+    identity = f"bar-{'item' if is_item else 'endpoint'}-{name.encode().hex()}"
     return share_bars(
-        before, after, most, strong=exceeds, title=_words(name), description=f"{known} a month", identity=identity
+        before,
+        after,
+        most,
+        strong=exceeds,
+        title=_words(name) if is_item else name,
+        description=f"{known} a month",
+        identity=identity,
     )
 
 
 def _words(item: str) -> str:
-    return item.replace("_", " ")
+    return item.removesuffix("_gb").replace("_", " ") + (" GB" if item.endswith("_gb") else "")
 
 
 def _usd(amount: float) -> str:

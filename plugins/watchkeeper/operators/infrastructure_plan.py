@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from watchkeeper.aws.absent_alarms import absent_alarms
 from watchkeeper.aws.desired_state import Declaration, DesiredState, add_endpoint, add_fleet, deployment_tag
 from watchkeeper.aws.endpoint_shape import EndpointShape, endpoint_shape
 from watchkeeper.aws.resource_holders import resource_holders
@@ -32,11 +33,14 @@ def make_plan(deployment: "Deployment", run: str, endpoints: Iterable[str], now:
     unknown = [name for name in wanted if name not in registry.endpoints and name != FLEET]
     if unknown:
         raise RegistryError(str(registry.folder), tuple(f"{name}: no such endpoint file" for name in unknown))
-    given = Declaration(settings, deployment.fleet, PlaceBook(deployment.access))
+    book = PlaceBook(deployment.access)
     state, faults = DesiredState(), []
     specs = [spec for _, spec in sorted(registry.endpoints.items())]
-    places, place_faults = _places(deployment, specs, given.places)
+    places, place_faults = _places(deployment, specs, book)
     faults += place_faults
+    absent, absence_faults = _absent(deployment, specs, places)
+    faults += absence_faults
+    given = Declaration(settings, deployment.fleet, book, absent)
     # Of all endpoints, as what is for the fleet speaks of them all; only what is asked for is compared.
     needed = [spec for spec in specs if not wanted or FLEET in wanted or spec.registry_id in wanted]
     shapes = _shapes(deployment, [spec for spec in needed if spec.wanted_infrastructure and spec.registry_id in places])
@@ -72,7 +76,7 @@ def make_plan(deployment: "Deployment", run: str, endpoints: Iterable[str], now:
         for change in found.changes
         if not (registry.problems and change.action == "prune" and change.scope not in {*registry.endpoints, FLEET})
     ]
-    # The group's own maker makes it, at its first line.
+    # Who writes to a log group makes it, at its first line.
     missing = [one for one in changes if one.kind == "log_retention" and one.action == "create"]
     state.notes += [f"log group {one.name} is not there yet: its retention is set when it is" for one in missing]
     changes = [change for change in changes if change not in missing]
@@ -92,6 +96,21 @@ def make_plan(deployment: "Deployment", run: str, endpoints: Iterable[str], now:
         faults=(*faults, *found.faults),
         cost=cost,
     )
+
+
+def _absent(
+    deployment: "Deployment", specs: "list[EndpointSpec]", places: dict[str, ResourcePlace]
+) -> tuple[frozenset[str], list[str]]:
+    """Return the alarms on absence that are not to be made yet; where that cannot be told, none, and why."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    given = deployment.settings
+    try:
+        return absent_alarms(
+            specs, places, deployment.fleet, given.resource_prefix, given.metrics_namespace, deployment.access
+        ), []
+    except (ClientError, BotoCoreError, WatchkeeperError) as error:
+        return frozenset(), [f"what has never been there could not be told: {' '.join(str(error).split())}"]
 
 
 def planner_of(deployment: "Deployment", changes: Iterable[ResourceChange]) -> ResourcePlanner:

@@ -52,6 +52,11 @@ class AlarmCondition:
     standard: bool = True
 
 
+SILENCE = "invocations_missing"
+INCIDENT = "incident"
+HEARTBEAT = "heartbeat"
+
+
 def _share(name: str, says: str, metric: str, threshold: float, severity: AlertSeverity) -> AlarmCondition:
     return AlarmCondition(
         name,
@@ -104,7 +109,7 @@ _ALL = (
     # Data capture pauses beyond three quarters.
     AlarmCondition("disk_utilization", "disk in use", "instance", "DiskUtilization", "Maximum", "percent", 75),
     AlarmCondition(
-        "invocations_missing",
+        SILENCE,
         "invocations",
         "endpoint",
         "Invocations",
@@ -147,5 +152,3 @@ GPU_CONDITIONS = ("gpu_utilization", "gpu_memory_utilization")
 MONITOR_CONDITIONS = ("violations", "drift", "quality")
 DAILY = "_daily"
 """Put after a monitor's condition where other monitors of the endpoint judge days only."""
-INCIDENT = "incident"
-HEARTBEAT = "heartbeat"

@@ -32,9 +32,26 @@ WINDOWS_PER_MONTH: dict["Period", float] = {"hourly": HOURS_PER_MONTH, "daily": 
 SUMMARY_METRICS: dict[MonitorName, int] = {"data_quality": 5, "model_quality": 6, "bias": 6, "explainability": 6}
 #: Requests of one window's analysis and report, each copied to its revision, with the guards of metrics.
 _PUTS_PER_WINDOW, _GETS_PER_WINDOW = 14.0, 12.0
-#: Sizes of what is kept of a window, both copies together, and of an hour's state: a part for itself and one a column.
-_REPORT_BYTES, _REPORT_BYTES_PER_FEATURE = 20_000.0, 30_000.0
-_STATE_BYTES_PER_FEATURE = 12_000.0
+#: Bytes of a window's documents without its columns; all are kept twice, in the revision's folder too.
+_REPORT_BYTES = 10_000.0
+_COPIES = 2.0
+
+
+@dataclass(frozen=True)
+class _SketchSize:
+    """Bytes of a column's sketch: it grows with the rows until it is full."""
+
+    empty: float
+    of_row: float
+    full: float
+
+    def of(self, rows: float) -> float:
+        """Return the bytes for so many rows."""
+        return min(self.empty + self.of_row * rows, self.full)
+
+
+#: Measured on numeric columns of four decimals.
+_STATISTICS, _STATE = _SketchSize(1_800.0, 8.4, 36_000.0), _SketchSize(600.0, 3.1, 14_000.0)
 #: Rolled up: statistics of drift and of completeness over all features, and how many have drifted.
 ROLLED_UP_FEATURE_METRICS = 3
 
@@ -152,10 +169,11 @@ def _monitor(
         windows *= traffic.hours_share
     series = SUMMARY_METRICS[monitor] * variants + own_metric_count(spec, monitor)
     judged = windows * variants * (2 if monitor in LABEL_MONITORS else 1)  # once pending, once ripe
-    report = _REPORT_BYTES + _REPORT_BYTES_PER_FEATURE * (traffic.features if monitor == "data_quality" else 0)
-    stored = judged * report * _months(retention.reports)
+    rows = traffic.captured / WINDOWS_PER_MONTH[period]
+    columns = _STATISTICS.of(rows) * traffic.features if monitor == "data_quality" else 0.0
+    stored = judged * _COPIES * (_REPORT_BYTES + columns) * _months(retention.reports)
     if monitor == "data_quality" and period == "hourly":
-        stored += judged * _STATE_BYTES_PER_FEATURE * traffic.features * _months(retention.states)
+        stored += judged * _STATE.of(rows) * traffic.features * _months(retention.states)
     hours: dict[str, float] = {}
     if monitor == "explainability" and spec.explainability.model.is_shadow:
         shadow, given = spec.explainability.model.shadow, cost.assumptions

@@ -113,7 +113,9 @@ class FleetInfrastructureSpec(SpecModel):
     heartbeats: Annotated[dict[Text, HeartbeatSpec], EmptyMapping] = Field(
         default_factory=dict,
         description="Our DAGs by name, and how long each may be silent. The standard ones are there without being "
-        "written, in minutes: " + ", ".join(f"{name} {minutes}" for name, minutes in STANDARD_SILENCES.items()) + ".",
+        "written, in minutes: "
+        + ", ".join(f"{name} {minutes}" for name, minutes in STANDARD_SILENCES.items())
+        + "; each from its first run on.",
     )
     topic_arn: TopicArn | None = Field(
         default=None,
