@@ -1,5 +1,6 @@
 """Dashboards as CloudWatch takes them: of an endpoint, model beside infrastructure, and of the whole fleet."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import batched
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,11 @@ if TYPE_CHECKING:
     from watchkeeper.registry.endpoint_spec import EndpointSpec
 
 _WIDTH, _HALF, _HEIGHT, _TITLE_HEIGHT = 24, 12, 6, 3
-#: CloudWatch's limits: metrics in one graph, alarms in one widget.
-_MOST_LINES, _MOST_ALARMS = 500, 100
+#: CloudWatch's limits: metrics in one graph and on one dashboard, alarms in one widget.
+_MOST_LINES, _MOST_METRICS, _MOST_ALARMS = 500, 2500, 100
+#: So many of a large fleet are shown: those that stand out.
+_WORST = 20
+_PLAIN_NAMESPACE = re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*")
 _PERCENTILES = ("p50", "p90", "p95", "p99")
 _MONITOR_TITLES = {
     "data_quality": "Data quality",
@@ -70,8 +74,28 @@ def fleet_dashboard(
 ) -> dict[str, Any]:
     """Return the fleet's dashboard: every endpoint's worst figures side by side, and our DAGs' heartbeats.
 
-    ``regions`` says where each endpoint is. A graph has at most 500 lines: of a larger fleet there are more graphs.
+    ``regions`` says where each endpoint is. Of a fleet with more metrics than a dashboard may have, each graph searches
+    for the twenty variants that stand out.
     """
+    quality, running = _fleet_graphs(specs, regions, metrics_namespace, home_region)
+    if sum(len(one["properties"]["metrics"]) for one in (*quality, *running)) > _MOST_METRICS - _MOST_LINES:
+        quality, running = map(_searching, (quality, running))
+    beats = [[run_namespace(metrics_namespace), "Heartbeat", "Dag", name, {"label": name}] for name in sorted(dag_ids)]
+    running.append(_graph("Runs of our DAGs that came to their end", beats, home_region, "SampleCount", period=3600))
+    title = f"# Fleet\n\n{len(specs)} endpoints. Left: what monitors say. Right: what endpoints and DAGs do."
+    return {
+        "widgets": [
+            *_heading(title, OwnerMark(deployment, FLEET)),
+            *_alarm_widgets(alarm_arns, _TITLE_HEIGHT),
+            *_side_by_side(quality, running, _TITLE_HEIGHT + (_HEIGHT if alarm_arns else 0)),
+        ]
+    }
+
+
+def _fleet_graphs(
+    specs: "Sequence[EndpointSpec]", regions: Mapping[str, str], metrics_namespace: str, home_region: str
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return what monitors say, and what endpoints do, each variant a line."""
     quality = [
         _graph(f"{_MONITOR_TITLES[monitor]}: {title}", lines, home_region)
         for monitor in MONITOR_NAMES
@@ -91,16 +115,23 @@ def fleet_dashboard(
             line for spec in here for line in _of_variants(spec, "CPUUtilization", INSTANCE_NAMESPACE, spec.registry_id)
         ]
         running += [_graph(f"CPU, {region}", part, region) for part in _parts(cpu)]
-    beats = [[run_namespace(metrics_namespace), "Heartbeat", "Dag", name, {"label": name}] for name in sorted(dag_ids)]
-    running.append(_graph("Runs of our DAGs that came to their end", beats, home_region, "SampleCount", period=3600))
-    title = f"# Fleet\n\n{len(specs)} endpoints. Left: what monitors say. Right: what endpoints and DAGs do."
-    return {
-        "widgets": [
-            *_heading(title, OwnerMark(deployment, FLEET)),
-            *_alarm_widgets(alarm_arns, _TITLE_HEIGHT),
-            *_side_by_side(quality, running, _TITLE_HEIGHT + (_HEIGHT if alarm_arns else 0)),
-        ]
-    }
+    return quality, running
+
+
+def _searching(graphs: "Sequence[dict[str, Any]]") -> list[dict[str, Any]]:
+    """Return graphs that find the worst variants themselves, one in place of all that go over the same metric."""
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    for graph in graphs:
+        given = graph["properties"]
+        namespace, metric, *dimensions, _ = given["metrics"][0]
+        names = ",".join(sorted(dimensions[::2]))
+        key = (given["region"], namespace, metric)
+        schema = namespace if _PLAIN_NAMESPACE.fullmatch(namespace) else f'"{namespace}"'
+        search = f"SEARCH('{{{schema},{names}}} MetricName=\"{metric}\"', '{given['stat']}', {given['period']})"
+        line = [{"expression": f"SORT({search}, MAX, DESC, {_WORST})", "id": "worst"}]
+        title = f"{given['title']}: the {_WORST} highest"
+        found.setdefault(key, {**graph, "properties": {**given, "title": title, "metrics": [line]}})
+    return list(found.values())
 
 
 def _verdict_lines(

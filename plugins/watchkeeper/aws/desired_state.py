@@ -225,7 +225,8 @@ def _followed_by_name(specs: "Iterable[EndpointSpec]") -> set[str]:
     for spec in specs:
         rules = spec.wanted_infrastructure.alarm_rules() if spec.wanted_infrastructure else ()
         own = {name for rule in rules for name in (rule.condition, f"{rule.condition}{DAILY}")} | {INCIDENT}
-        found |= {name for rule in getattr(spec.remediation, "rules", ()) for name in rule.alarms} - own
+        followed = spec.remediation.rules if spec.remediation else ()
+        found |= {name for rule in followed for name in rule.alarms} - own
     return found
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from watchkeeper.aws.resource_plan import FoundResource, ResourceChange, ResourceKind
 
 #: Below so many scopes each is listed for itself; the whole prefix otherwise.
-FEW_SCOPES = 8
+FEW_SCOPES = 50
 
 
 class ResourceHolder(Protocol):
