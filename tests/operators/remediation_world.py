@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -201,7 +202,7 @@ class RemediationWorld:
 
     # ---- what came of it
 
-    @property
+    @cached_property
     def incidents(self) -> Any:
         return self.place.deployment.incidents
 
