@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -201,7 +202,7 @@ class RemediationWorld:
 
     # ---- what came of it
 
-    @property
+    @cached_property
     def incidents(self) -> Any:
         return self.place.deployment.incidents
 
@@ -288,3 +289,31 @@ class RemediationWorld:
             ("update_endpoint_weights_and_capacities", update_weights),
         ):
             self.monkeypatch.setattr(SageMakerResponse, name, answer, raising=False)
+
+
+def bad_deployment(world: RemediationWorld) -> None:
+    """Let the first configuration be seen in service, then the second raise errors."""
+    world.run("quiet")
+    world.serve("second")
+    world.run("seen")
+    world.set("ALARM")
+    world.ring()
+    world.on_update = lambda: world.set("OK")
+
+
+def first_steps(world: RemediationWorld, context: dict[str, Any]) -> list[dict[str, str]]:
+    """Drain and decide."""
+    world.task(DrainAlarmsOperator(task_id="drain"), context)
+    return world.task(DecideRemediationOperator(task_id="decide"), context)
+
+
+def finish(world: RemediationWorld, item: dict[str, str] | None, context: dict[str, Any]) -> dict[str, Any]:
+    """Come back from the trigger, if something was waited for, and report."""
+    if item is not None:
+        operator = VerifyIncidentOperator(task_id="verify", waiter_delay=1, deferrable=True, **item)
+        operator.execute_complete(context, {"status": "error"})
+    return world.task(ReportIncidentsOperator(task_id="report"), context)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
