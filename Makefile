@@ -10,13 +10,14 @@ SAGEMAKER_PYTHON := .venv-sagemaker/bin/python
 SCENE ?= data_quality
 DB ?= sqlite
 PORT ?= 4566
+SETTINGS ?=
 ARGS ?=
 
 export PYTHONPATH := plugins:.
 # Warnings of other people's packages at import are theirs to mend.
 export AIRFLOW__CORE__LOAD_EXAMPLES := False
 
-.PHONY: help setup demo sandbox test check cost pipelines endpoint lint bench clean
+.PHONY: help setup demo sandbox test check cost pipelines endpoint mwaa mwaa-check deploy-mwaa container lint bench clean
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +65,19 @@ pipelines: setup ## Render the pipelines of include/pipelines to JSON (ARGS=--ch
 endpoint: setup ## Write the file of a live endpoint (NAME=its-name)
 	@$(if $(NAME),,echo "say which endpoint: make endpoint NAME=its-name" >&2; exit 2;) \
 	$(PYTHON) -m watchkeeper.aws.endpoint_facts '$(NAME)' $(ARGS)
+
+mwaa: setup ## Build dist/ for Amazon MWAA (SETTINGS=file of WATCHKEEPER_* lines that its startup script exports)
+	@$(PYTHON) -m tools.mwaa.bundle $(if $(SETTINGS),--settings '$(SETTINGS)')
+
+mwaa-check: mwaa ## Install dist/ as Amazon MWAA does, in a fresh environment, and try it (a minute or two)
+	@$(PYTHON) -m tools.mwaa.check $(ARGS)
+
+deploy-mwaa: setup ## Bring dist/ to an Amazon MWAA environment (ENV=its-name; ARGS=--dry-run prints the plan)
+	@$(if $(ENV),,echo "say which environment: make deploy-mwaa ENV=its-name" >&2; exit 2;) \
+	$(PYTHON) -m tools.mwaa.deployment '$(ENV)' $(ARGS)
+
+container: setup ## Build dist/container, of which an image is made or AWS's own runs (ARGS=--check installs it and analyses)
+	@$(PYTHON) -m tools.container_bundle $(ARGS)
 
 lint: setup ## Lint, check the format, the types and the layers
 	@.venv/bin/ruff check .

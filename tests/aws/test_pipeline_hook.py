@@ -223,3 +223,19 @@ def test_without_metadata_the_executions_parameters_say_where_the_data_lies(hook
     )
     facts = hook.package(PACKAGE, EXECUTION)
     assert (facts.training_data_uri, facts.baseline_uri) == ("s3://b/t/", None)
+
+
+def test_what_is_started_once_carries_its_token(hook, stub):
+    token = "0" * 40
+    asked = {
+        "PipelineName": "score",
+        "PipelineExecutionDisplayName": f"event-{token}",
+        "PipelineParameters": [{"Name": "Build", "Value": "7"}],
+        "ClientRequestToken": token,
+    }
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/score/execution/k3v9q1x7m2ab"
+    stub.add_response("start_pipeline_execution", {"PipelineExecutionArn": arn}, asked)
+    assert hook.start_once("score", token, {"Build": "7"}) == arn
+    stub.add_client_error("start_pipeline_execution", "ResourceNotFound", "Pipeline 'score' does not exist.")
+    with pytest.raises(PipelineError, match="score: SageMaker in us-east-1 knows no such pipeline"):
+        hook.start_once("score", token, {"Build": "7"})

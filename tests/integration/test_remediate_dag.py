@@ -173,6 +173,23 @@ def test_an_alarms_event_leads_to_a_roll_back_that_is_verified(stage: Stage) -> 
     assert left["ApproximateNumberOfMessages"] == "0"
 
 
+def test_an_alarms_change_comes_through_eventbridge_by_itself(stage: Stage) -> None:
+    events, name = stage.world.sandbox.client("events"), stage.world.name
+    pattern = {"source": ["aws.cloudwatch"], "detail-type": [ALARM_CHANGE], "detail": {"alarmName": [stage.alarm]}}
+    events.put_rule(Name=name, EventPattern=json.dumps(pattern))
+    arn = stage.sqs.get_queue_attributes(QueueUrl=stage.queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
+    stage.policy("notify")
+    stage.set("ALARM")
+    assert str(stage.run().state) == "success"
+    stage.set("OK")
+    assert str(stage.run().state) == "success"
+    (incident,) = open_deployment().incidents.incidents("flights")
+    assert (incident.state, len(incident.event_ids)) == ("closed", 2)
+    assert open_deployment().inbox.pending("alarms") == []
+    assert stage.stages() == ["opened", "recovered"]
+
+
 def test_a_dry_run_tells_and_does_nothing(stage: Stage) -> None:
     stage.policy("roll_back", mode="dry_run")
     stage.set("ALARM")

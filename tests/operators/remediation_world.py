@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -99,7 +100,9 @@ class RemediationWorld:
         for name in names or (ERRORS,):
             self.cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason=f"so that it is {state}")
 
-    def ring(self, name: str = ERRORS, state: str = "ALARM", event_id: str = "e1", times: int = 1) -> None:
+    def ring(
+        self, name: str = ERRORS, state: str = "ALARM", event_id: str = "e1", times: int = 1, at: str = ""
+    ) -> None:
         """Put an alarm's event into the queue."""
         body = {
             "id": event_id,
@@ -107,7 +110,7 @@ class RemediationWorld:
             "source": "aws.cloudwatch",
             "account": "123456789012",
             "region": REGION,
-            "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "time": at or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "detail": {"alarmName": name, "state": {"value": state, "reason": "r"}},
         }
         for _ in range(times):
@@ -199,7 +202,7 @@ class RemediationWorld:
 
     # ---- what came of it
 
-    @property
+    @cached_property
     def incidents(self) -> Any:
         return self.place.deployment.incidents
 
@@ -286,3 +289,31 @@ class RemediationWorld:
             ("update_endpoint_weights_and_capacities", update_weights),
         ):
             self.monkeypatch.setattr(SageMakerResponse, name, answer, raising=False)
+
+
+def bad_deployment(world: RemediationWorld) -> None:
+    """Let the first configuration be seen in service, then the second raise errors."""
+    world.run("quiet")
+    world.serve("second")
+    world.run("seen")
+    world.set("ALARM")
+    world.ring()
+    world.on_update = lambda: world.set("OK")
+
+
+def first_steps(world: RemediationWorld, context: dict[str, Any]) -> list[dict[str, str]]:
+    """Drain and decide."""
+    world.task(DrainAlarmsOperator(task_id="drain"), context)
+    return world.task(DecideRemediationOperator(task_id="decide"), context)
+
+
+def finish(world: RemediationWorld, item: dict[str, str] | None, context: dict[str, Any]) -> dict[str, Any]:
+    """Come back from the trigger, if something was waited for, and report."""
+    if item is not None:
+        operator = VerifyIncidentOperator(task_id="verify", waiter_delay=1, deferrable=True, **item)
+        operator.execute_complete(context, {"status": "error"})
+    return world.task(ReportIncidentsOperator(task_id="report"), context)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

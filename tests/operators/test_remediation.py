@@ -1,13 +1,19 @@
 """From an alarm to a verified recovery, and all that may go wrong on the way: one action at most, all recorded."""
 
-import contextlib
-from typing import Any
-
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from tests.operators.remediation_world import ERRORS, LATENCY, VIOLATIONS, RemediationWorld, rule
-from watchkeeper.aws.incident_record import IncidentState
+from tests.operators.remediation_world import (
+    ERRORS,
+    LATENCY,
+    VIOLATIONS,
+    RemediationWorld,
+    bad_deployment,
+    finish,
+    first_steps,
+    now,
+    rule,
+)
 
 
 @pytest.fixture
@@ -15,16 +21,6 @@ def world(place, monkeypatch):
     here = RemediationWorld(place, monkeypatch)
     here.endpoint(rule("roll_back"))
     return here
-
-
-def bad_deployment(world: RemediationWorld) -> None:
-    """Let the first configuration be seen in service, then the second raise errors."""
-    world.run("quiet")
-    world.serve("second")
-    world.run("seen")
-    world.set("ALARM")
-    world.ring()
-    world.on_update = lambda: world.set("OK")
 
 
 # ---- the way that it should go
@@ -163,6 +159,19 @@ def test_an_alarm_that_is_ok_again_by_now_is_recorded_and_nothing_else(world):
     assert "OK again" in world.record.why
     assert world.updates == []
     assert world.stages() == []
+
+
+def test_an_event_that_comes_after_its_incident_is_noted_there(world):
+    world.endpoint(rule("notify"))
+    world.set("ALARM")
+    world.run()
+    world.ring()
+    world.set("OK")
+    world.run("r2")
+    assert (world.record.state, world.record.event_ids) == ("closed", ("e1",))
+    world.ring(event_id="late", at=world.record.opened_at)
+    world.run("r3")
+    assert world.record.event_ids == ("e1", "late")
 
 
 def test_an_event_that_never_came_is_no_loss(world):
@@ -313,123 +322,6 @@ def test_of_two_runs_at_once_one_acts(world):
     assert (len(first), len(second)) == (1, 0)
 
 
-# ---- guards
-
-
-def test_dry_run_tells_what_it_would_do_and_does_nothing(world):
-    world.endpoint(rule("roll_back"), mode="dry_run")
-    bad_deployment(world)
-    for turn in range(3):
-        assert world.run(f"r{turn}").chosen == []
-    assert world.updates == []
-    assert "roll_back" in world.record.why
-    assert "dry_run" in world.record.why
-    assert world.stages() == [("opened", "warning"), ("0-dry_run", "warning")]
-
-
-def test_nothing_is_done_while_the_endpoint_is_being_updated(world):
-    bad_deployment(world)
-    world.status("Updating")
-    assert world.run().chosen == []
-    assert "is Updating" in world.record.why
-    world.status("InService")
-    world.run("r2")
-    assert world.serving == "first"
-
-
-def test_nothing_is_done_while_retraining_deploys_a_model(world):
-    bad_deployment(world)
-    retraining = {
-        "pipeline_name": "p",
-        "model_package_group": "flights",
-        "definition": None,
-        "deployment": {"mode": "automatic"},
-    }
-    world.endpoint(rule("roll_back"), endpoint={"retraining": retraining})
-    from watchkeeper.aws.action_store import AttemptRecord, AttemptState
-
-    actions = world.place.deployment.actions
-    record = AttemptRecord(attempt_id="a", endpoint="flights", state="decided", decided_at="2026-11-20T00:00:00Z")
-    actions.open_attempt(record, by="retrain t1", why="w", now=now())
-    actions.advance("flights", "a", AttemptState.COMPARED, by="retrain t1", why="w", now=now())
-    world.runs["retrain"]["t1"] = "running"
-    assert world.run().chosen == []
-    assert "attempt a of retraining" in world.record.why
-    world.runs["retrain"]["t1"] = "failed"
-    assert len(world.run("r2").chosen) == 1
-
-
-def test_an_update_that_begins_between_decision_and_action_puts_it_off(world):
-    bad_deployment(world)
-    context = world.context("r1")
-    (item,) = first_steps(world, context)
-    world.status("Updating")
-    assert "is Updating" in world.work(item, context)
-    assert (world.record.state, world.record.step.outcome) == ("open", "postponed")
-
-
-def test_an_alarm_that_is_over_before_the_action_puts_it_off(world):
-    bad_deployment(world)
-    context = world.context("r1")
-    (item,) = first_steps(world, context)
-    world.set("OK")
-    assert "OK again" in world.work(item, context)
-    assert world.updates == []
-
-
-def test_the_blast_radius_holds_even_if_it_fills_after_the_decision(world):
-    bad_deployment(world)
-    context = world.context("r1")
-    (item,) = first_steps(world, context)
-    world.place.deployment.blast_radius.claim("another", "i", at_once=1, per_hour=1, now=now())
-    assert "no more endpoints" in world.work(item, context)
-    assert world.updates == []
-    world.run("r2")
-    assert ("blast-radius", "critical") in world.stages()
-
-
-def test_the_circuit_breaker_opens_and_a_person_closes_it(world):
-    world.endpoint(
-        rule("restart"), cooldown_minutes=0, circuit_breaker={"maximum_actions": 2, "closes_after_hours": None}
-    )
-    world.on_update = lambda: world.set("OK")
-    for turn in range(3):
-        world.set("ALARM")
-        world.run(f"r{turn}")
-    assert len(world.updates) == 2
-    assert ("circuit-open", "critical") in world.stages()
-    world.run("later")
-    assert len(world.updates) == 2
-    world.run("by hand", close_circuit_breakers=["flights"], reason="mended")
-    assert len(world.updates) == 3
-    assert "mended" in world.place.deployment.breakers.read("flights").closed_by
-
-
-def test_an_incident_that_a_person_ends_stays_ended_while_its_alarm_goes_on(world):
-    world.set("ALARM")
-    world.run()
-    world.run("by hand", end_incidents=["flights"], reason="known")
-    world.run("r3")
-    assert world.record.state == "closed"
-    assert "known" in world.record.why
-
-
-def test_capacity_ceilings_hold(world):
-    world.endpoint(rule("scale_out"), scale_out={"maximum_instances": 1})
-    world.set("ALARM")
-    world.run()
-    assert world.updates == []
-    assert "may have 1" in world.record.why
-
-
-def test_an_endpoint_whose_policy_is_gone_has_no_open_incident(world):
-    world.set("ALARM")
-    world.run()
-    world.place.endpoint()
-    world.run("r2")
-    assert world.record.state == "closed"
-
-
 # ---- read in a notebook
 
 
@@ -453,79 +345,3 @@ def test_incidents_are_read_as_a_frame_and_by_step(world):
     assert (step["config_before"], step["config_after"]) == ("second", "first")
     assert (step["instances_before"], step["instances_after"], step["outcome"]) == (1, 1, "verified")
     assert api.read_incidents(start="2026-01-01T00:00Z", end="2026-01-02T00:00Z", **how).empty
-
-
-# ---- approval
-
-
-@pytest.fixture
-def asked(world, monkeypatch):
-    from airflow.providers.standard.operators import hitl
-
-    questions: list[Any] = []
-    monkeypatch.setattr(hitl, "upsert_hitl_detail", lambda **detail: questions.append(detail))
-    return questions
-
-
-@pytest.mark.parametrize(
-    ("answer", "state"), [("Approve", IncidentState.APPROVED), ("Reject", IncidentState.ESCALATED)]
-)
-def test_a_person_is_asked_and_who_answers_is_recorded(world, asked, answer, state):
-    from airflow.sdk.exceptions import DownstreamTasksSkipped, TaskAwaitingInput
-
-    from watchkeeper.operators.approve_incident import ApproveIncidentOperator
-
-    world.endpoint(rule("approve", "roll_back"))
-    bad_deployment(world)
-    context = world.context("r1") | {"task_instance": type("T", (), {"id": "i"})()}
-    (item,) = first_steps(world, context)
-    operator = ApproveIncidentOperator(task_id="approve", **item)
-    with pytest.raises(TaskAwaitingInput):
-        operator.execute(context)
-    assert world.record.state == "awaiting_approval"
-    assert "roll_back" in asked[0]["subject"]
-    assert world.run("meanwhile").chosen == []
-    event = {
-        "chosen_options": [answer],
-        "params_input": {},
-        "responded_at": now(),
-        "responded_by_user": {"id": "1", "name": "jo"},
-    }
-    context = world.context("r1") | {"task": operator}
-    with contextlib.suppress(DownstreamTasksSkipped, KeyError, AttributeError):
-        operator.execute_complete(context, event)
-    assert world.record.state == state
-    assert "jo" in world.record.step.allowed_by
-    assert ("1-approval", "warning") in world.stages()
-    if answer == "Reject":
-        assert world.updates == []
-        assert world.run("r2").chosen == []
-
-
-# ----
-
-
-def first_steps(world: RemediationWorld, context: dict[str, Any]) -> list[dict[str, str]]:
-    """Drain and decide."""
-    from watchkeeper.operators.decide_remediation import DecideRemediationOperator
-    from watchkeeper.operators.drain_alarms import DrainAlarmsOperator
-
-    world.task(DrainAlarmsOperator(task_id="drain"), context)
-    return world.task(DecideRemediationOperator(task_id="decide"), context)
-
-
-def finish(world: RemediationWorld, item: dict[str, str] | None, context: dict[str, Any]) -> dict[str, Any]:
-    """Come back from the trigger, if something was waited for, and report."""
-    from watchkeeper.operators.report_incidents import ReportIncidentsOperator
-    from watchkeeper.operators.verify_incident import VerifyIncidentOperator
-
-    if item is not None:
-        operator = VerifyIncidentOperator(task_id="verify", waiter_delay=1, deferrable=True, **item)
-        operator.execute_complete(context, {"status": "error"})
-    return world.task(ReportIncidentsOperator(task_id="report"), context)
-
-
-def now() -> Any:
-    from datetime import UTC, datetime
-
-    return datetime.now(UTC)

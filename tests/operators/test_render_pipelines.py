@@ -1,5 +1,6 @@
 """Rendering pipelines in an environment that has the SageMaker SDK: what is chosen, and what the DAG is then."""
 
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -20,8 +21,9 @@ RETRAINING = {
 ATTEMPTS = [{"endpoint": "flights", "attempt_id": "a"}]
 
 
-def choose(attempts):
-    return ChooseDefinitionsOperator(task_id="choose_definitions", attempts=attempts).execute(context())
+def choose(attempts, interpreter=SDK_PYTHON):
+    operator = ChooseDefinitionsOperator(task_id="choose", attempts=attempts, interpreter=str(interpreter))
+    return operator.execute(context())
 
 
 def retrain_dag():
@@ -32,6 +34,7 @@ def retrain_dag():
     return bag.dags["retrain"]
 
 
+@pytest.mark.skipif(not SDK_PYTHON.exists(), reason=f"{SDK_PYTHON} is missing: run `make setup`")
 def test_definitions_with_a_module_are_chosen_and_others_are_shipped_as_they_are(place, monkeypatch):
     monkeypatch.setenv("WATCHKEEPER_INCLUDE", str(ROOT / "include"))
     place.endpoint(retraining=RETRAINING)
@@ -41,6 +44,14 @@ def test_definitions_with_a_module_are_chosen_and_others_are_shipped_as_they_are
         assert choose(ATTEMPTS)["names"] == []
     with pytest.raises(AirflowSkipException, match="Nothing is retrained"):
         choose([])
+
+
+def test_what_is_shipped_serves_where_the_interpreter_has_no_sdk(place, monkeypatch):
+    monkeypatch.setenv("WATCHKEEPER_INCLUDE", str(ROOT / "include"))
+    place.endpoint(retraining=RETRAINING)
+    assert choose(ATTEMPTS, sys.executable)["names"] == []
+    with pytest.raises(FileNotFoundError, match="/nowhere/bin/python"):
+        choose(ATTEMPTS, "/nowhere/bin/python")
 
 
 def test_without_an_interpreter_nothing_is_rendered(monkeypatch):

@@ -33,6 +33,7 @@ def rule(*do, **fields):
         ([rule("scale_out", "approve")], "approve stands last"),
         ([rule("approve", "notify")], "nobody's approval"),
         ([rule("notify"), rule("notify")], "stands there twice"),
+        ([rule("restart", verify_within_minutes=1441)], "more than a day"),
         ([rule("invoke_lambda")], "add remediation.invoke_lambda"),
         ([rule("start_pipeline")], "add remediation.start_pipeline"),
         ([rule("shift_weights")], "add remediation.shift_weights"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SlotKind = Literal["at_once", "per_hour"]
 #: What a run that died holds is given back by then.
-_HELD_FOR = timedelta(hours=24)
+_HELD_FOR = timedelta(hours=30)
 _FOLDER = "actions/_fleet/remediate/slots/"
 
 

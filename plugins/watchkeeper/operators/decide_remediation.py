@@ -24,7 +24,7 @@ from watchkeeper.operators.incident_upkeep import act_by_hand, end_forgotten, te
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator, failing_at_once
 from watchkeeper.operators.run_pipeline import run_name
 from watchkeeper.registry.alarm_name import AlarmName
-from watchkeeper.registry.capture_window import moment_text
+from watchkeeper.registry.capture_window import moment_text, parse_moment
 from watchkeeper.registry.remediation_policy import (
     Refusal,
     RemediationDecision,
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 FAULTS = "faults"
 #: An incident may have begun so long before its last action.
 _LONGEST_INCIDENT = timedelta(days=7)
+#: An event's time and the alarm's own may differ so much.
+_EVENT_DELAY = timedelta(minutes=1)
 #: What forbids nothing that people would want to know of: the alarm has not lasted, or help is on its way.
 _QUIET = frozenset({Refusal.NOT_PERSISTENT, Refusal.PATIENCE, Refusal.UNDER_WAY})
 
@@ -119,7 +121,7 @@ class DecideRemediationOperator(MonitorOperator):
             record = None
         going_off = any(fact.state == "ALARM" and rules_of(remediation, fact) for fact in alarms)
         if record is None and not going_off:
-            self._over_already(deployment, spec, rings, context, scene.now)
+            self._over_already(deployment, spec, rings, {item.name: item.state for item in facts}, context)
             return None
         if record is not None and record.is_held:
             if record.held_by == run_name(context):
@@ -247,10 +249,11 @@ class DecideRemediationOperator(MonitorOperator):
         deployment: Deployment,
         spec: "EndpointSpec",
         rings: "Sequence[InboxEvent]",
+        states: dict[str, str],
         context: "Context",
-        now: datetime,
     ) -> None:
         """Record alarms that events told of and that are over by now: nothing is done about them."""
+        now = datetime.now(UTC)
         prefix = deployment.settings.resource_prefix
         told = [event for event in rings if state_of(event) == "ALARM"]
         for event in told:
@@ -260,6 +263,8 @@ class DecideRemediationOperator(MonitorOperator):
             if not any(condition in rule.alarms or name in rule.alarms for rule in _policy(spec).rules):
                 continue
             since = datetime.fromisoformat(event.at)
+            if self._told_late(deployment, spec.registry_id, name, since, event.event_id):
+                continue
             draft = IncidentRecord(
                 incident_id=incident_name(spec.registry_id, since),
                 endpoint=spec.registry_id,
@@ -269,9 +274,26 @@ class DecideRemediationOperator(MonitorOperator):
                 mode=_policy(spec).mode,
                 event_ids=(event.event_id,),
             )
-            why = f"{name} was OK again by the time it was asked: nothing was done"
+            found = states.get(name, "gone")
+            why = f"{name} was {found}{' again' * (found == 'OK')} by the time it was asked: nothing was done"
             deployment.incidents.record_ended(draft, by=run_name(context), why=why, now=now)
             self.log.info("%s: %s", spec.registry_id, why)
+
+    @staticmethod
+    def _told_late(deployment: Deployment, endpoint: str, alarm: str, at: datetime, event_id: str) -> bool:
+        """Return whether an event is of an incident that is over by now, and note it there: the clock was quicker."""
+        for past in deployment.incidents.incidents(endpoint, at - _LONGEST_INCIDENT):
+            began = parse_moment(past.incident_id.partition("-")[0]) - _EVENT_DELAY
+            if alarm in past.alarms and past.ended_at and began <= at <= parse_moment(past.ended_at):
+                deployment.incidents.update(
+                    endpoint,
+                    past.incident_id,
+                    lambda there: msgspec.structs.replace(
+                        there, event_ids=tuple(dict.fromkeys([*there.event_ids, event_id]))
+                    ),
+                )
+                return True
+        return False
 
     def _orphaned(
         self, deployment: Deployment, record: IncidentRecord, context: "Context", now: datetime

@@ -31,8 +31,8 @@ def build_remediate_dag(dag_id: str, doc_md: str | None) -> DAG:
         catchup=False,
         # Several, as an incident whose approval or recovery is waited for holds up no other. Each is one run's alone.
         max_active_runs=16,
-        # A person may take a day.
-        dagrun_timeout=timedelta(days=2),
+        # A person may take a day, and so may a recovery.
+        dagrun_timeout=timedelta(days=3),
         default_args=DEFAULTS,
         params={
             "endpoints": endpoints_param("Look only at these endpoints, by their file's name; at all if empty."),

@@ -45,7 +45,10 @@ def render_task(interpreter: str, attempts: Any) -> Any:
         return {name: text for name, text in module.definitions().items() if name in chosen["names"]}
 
     choose = ChooseDefinitionsOperator(
-        task_id="choose_definitions", attempts=attempts, execution_timeout=timedelta(minutes=5)
+        task_id="choose_definitions",
+        attempts=attempts,
+        interpreter=interpreter,
+        execution_timeout=timedelta(minutes=5),
     )
     chosen: Any = choose.output
     return render_pipelines(chosen)

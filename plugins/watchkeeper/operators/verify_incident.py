@@ -135,7 +135,14 @@ class VerifyIncidentOperator(IncidentStepOperator):
         if step.action not in CHANGES_OF_ENDPOINT:
             return []
         config = step.target.get("config")
-        return faults_after(snapshot, step.before, None if config is None else str(config), _wanted_instances(step))
+        moved = [
+            f"variant {name} has the weight {snapshot.weights.get(name)}, expected {weight}"
+            for name, weight in sorted(dict(step.target.get("weights") or {}).items())
+            if not math.isclose(snapshot.weights.get(name, -1.0), weight, abs_tol=1e-6)
+        ]
+        return moved + faults_after(
+            snapshot, step.before, None if config is None else str(config), _wanted_instances(step)
+        )
 
     def _settle(
         self,

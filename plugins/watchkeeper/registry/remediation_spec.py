@@ -25,6 +25,8 @@ CHANGES_OF_ENDPOINT: frozenset[ActionName] = frozenset({"scale_out", "shift_weig
 HANDED_OVER: frozenset[ActionName] = frozenset({"notify", "retrain"})
 """The actions after which nobody waits for the alarm: whether it returns is looked at by the next runs."""
 
+_DAY_MINUTES = 24 * 60
+_RETRAINING_MINUTES = 3 * _DAY_MINUTES
 Names = Annotated[tuple[Text, ...], FromList, Field(min_length=1), AfterValidator(distinct)]
 
 
@@ -67,6 +69,13 @@ class RemediationRule(SpecModel):
             before = step
         if before == "approve":
             message = "do: approve stands last, and there is nothing to approve; put it before the step that it is for"
+            raise ValueError(message)
+        waited_for = [action for action, _ in self.steps if action not in HANDED_OVER]
+        if waited_for and (self.verify_within_minutes or 0) > _DAY_MINUTES:
+            message = (
+                f"verify_within_minutes {self.verify_within_minutes} with {waited_for[0]}, whose run would wait for "
+                f"more than a day; use at most {_DAY_MINUTES}"
+            )
             raise ValueError(message)
         return self
 
@@ -233,6 +242,3 @@ class RemediationSpec(SpecModel):
         if rule.verify_within_minutes is not None:
             return rule.verify_within_minutes
         return _RETRAINING_MINUTES if action == "retrain" else self.verify_within_minutes
-
-
-_RETRAINING_MINUTES = 3 * 24 * 60
