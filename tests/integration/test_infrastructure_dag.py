@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import boto3
 import pytest
 import yaml
+from airflow.sdk.api.datamodels._generated import DagRunType
 
 from watchkeeper.operators.infrastructure_plan import make_plan, planner_of
 from watchkeeper.operators.monitor_base import open_deployment
@@ -464,7 +465,7 @@ def test_who_says_whether_a_run_applies(fleet, world, mode, stored_plan, run_typ
     operator = PlanInfrastructureOperator(task_id="plan", mode=mode, endpoints="flights", stored_plan="")
     pushed = {}
     task_instance = SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))
-    run = SimpleNamespace(run_id="r", run_type=run_type)
+    run = SimpleNamespace(run_id="r", run_type=DagRunType(run_type))
     if stored_plan:
         open_deployment().plans.write(replace(fleet.plan("flights"), run=stored_plan))
         operator.stored_plan = stored_plan

@@ -57,7 +57,9 @@ class PlanInfrastructureOperator(MonitorOperator):
         with failing_at_once():
             deployment = self.open_deployment()
             name = deployment.plans.name(str(getattr(run, "run_id", "") or self.task_id))
-            mode = self._mode(deployment.fleet.infrastructure.mode, str(getattr(run, "run_type", "") or ""))
+            # In a task the run's type is an enumeration, whose text names its class too.
+            run_type = getattr(run, "run_type", "")
+            mode = self._mode(deployment.fleet.infrastructure.mode, str(getattr(run_type, "value", run_type)))
             if self.stored_plan:
                 plan = deployment.plans.read(self.stored_plan)
                 self.log.info("Plan %s, as it was stored %s:", self.stored_plan, plan.made_at)
