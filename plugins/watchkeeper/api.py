@@ -42,18 +42,6 @@ __all__ = [
 ]
 
 Dialect = Literal["exact", "compatible"]
-_COST_COLUMNS = (
-    "month",
-    "endpoint",
-    "owner",
-    "ceiling_usd",
-    "declared_usd",
-    "predicted_usd",
-    "actual_usd",
-    "steps",
-    "exceeds",
-    "is_refused",
-)
 _FINDING_COLUMNS = ("feature", "check", "outcome", "reason", "observed", "limit", "severity")
 
 
@@ -145,27 +133,15 @@ def read_costs(
     unit_usd, usd, and is_measured, which is false for what was predicted by the traffic that was seen. Without any
     report the frame is empty, with all columns.
     """
-    import msgspec
     import pandas as pd
 
-    from watchkeeper.aws.cost_store import CostRecord, CostStore
+    from watchkeeper.aws.cost_store import CostStore
+    from watchkeeper.aws.cost_table import COST_COLUMNS, LINE_COLUMNS, cost_rows
 
     settings, access = _opened(settings, access)
     store = CostStore(settings.bucket, settings.prefix, access.client("s3"))
-    reports = [report for month in list(store.months())[-months:] if (report := store.read(month)) is not None]
-    found = [(report.month, cost) for report in reports for cost in (*report.endpoints, report.fleet)]
-    if every_line:
-        rows = [
-            {"month": month, "endpoint": cost.endpoint, **msgspec.structs.asdict(line)}
-            | {"is_measured": line.item in cost.measured}
-            for month, cost in found
-            for line in cost.actual
-        ]
-        columns = ("month", "endpoint", *CostRecord.__struct_fields__, "is_measured")
-        return pd.DataFrame(rows, columns=list(columns))
-    columns = _COST_COLUMNS
-    named = [{"month": month} | {name: getattr(cost, name) for name in columns[1:]} for month, cost in found]
-    return pd.DataFrame(named, columns=list(columns))
+    rows = list(cost_rows(store, months, every_line=every_line))
+    return pd.DataFrame(rows, columns=list(LINE_COLUMNS if every_line else COST_COLUMNS))
 
 
 def read_incidents(
@@ -288,14 +264,9 @@ def load_baseline(
     if monitor not in {"data_quality", "model_quality"}:
         message = f"got the monitor {monitor!r}, whose baseline a frame cannot be checked against; use data_quality"
         raise ValueError(message)
-    import os
-
     from watchkeeper.aws.baseline_store import BaselineStore
-    from watchkeeper.aws.client_access import AwsAccess
-    from watchkeeper.registry.deployment_settings import DeploymentSettings
 
-    settings = settings or DeploymentSettings.from_mapping(dict(os.environ))
-    access = access or AwsAccess(None, settings.region_name)
+    settings, access = _opened(settings, access)
     store = BaselineStore(settings.bucket, settings.prefix, access.client("s3"))
     chosen = version or store.choose(endpoint, monitor, None).version
     return FrameBaseline(
@@ -322,18 +293,13 @@ def explain_prediction(
     the strongest feature first. Empty where the request was not among the explained ones. ValueError unless exactly
     one of the ids is given.
     """
-    import os
-
     import pandas as pd
 
-    from watchkeeper.aws.client_access import AwsAccess
     from watchkeeper.aws.explanation_store import ExplanationStore
-    from watchkeeper.registry.capture_window import Window, hour_floor, parse_moment, utc_moment
-    from watchkeeper.registry.deployment_settings import DeploymentSettings
+    from watchkeeper.registry.capture_window import Window, hour_floor
 
-    settings = settings or DeploymentSettings.from_mapping(dict(os.environ))
-    access = access or AwsAccess(None, settings.region_name)
-    moment = datetime.now(UTC) if end is None else parse_moment(end) if isinstance(end, str) else utc_moment(end)
+    settings, access = _opened(settings, access)
+    _, moment = _span(None, end, days)
     until = hour_floor(moment) + timedelta(hours=1)
     store = ExplanationStore(settings.bucket, settings.prefix, access.client("s3"))
     span = Window(hour_floor(until - timedelta(days=days)), until)
