@@ -38,10 +38,11 @@ def keys(s3):
 def test_rows_lie_by_kind_and_day_and_come_back_in_time_order(ledger, s3):
     later = samples.training_job("Completed", at=AT + DAY)
     written = ledger.record([row(later, "c"), row(samples.training_job(), "a"), row(samples.api_call(), "b")], RUN)
-    assert [key.rpartition("/")[0] for key in written] == [
-        "ledger_events/kind=api_call/date=2026-11-20",
-        "ledger_events/kind=training_job/date=2026-11-20",
-        "ledger_events/kind=training_job/date=2026-11-21",
+    assert [one.event_id for one in written] == ["b", "a", "c"]
+    assert [key.rpartition("/")[0] for key in keys(s3)] == [
+        "wk/ledger_events/kind=api_call/date=2026-11-20",
+        "wk/ledger_events/kind=training_job/date=2026-11-20",
+        "wk/ledger_events/kind=training_job/date=2026-11-21",
     ]
     rows = ledger.read(AT - DAY, AT + 2 * DAY)
     assert rows["event_id"].to_list() == ["b", "a", "c"]
@@ -70,12 +71,13 @@ def test_an_empty_ledger_has_all_columns(ledger):
 
 def test_what_stands_there_is_not_written_again(ledger, s3):
     first = [row(samples.training_job(), "a"), row(samples.training_job(), "b")]
-    assert len(ledger.record(first, RUN)) == 1
+    assert [one.event_id for one in ledger.record(first, RUN)] == ["a", "b"]
+    assert len(keys(s3)) == 1
     before = keys(s3)
     assert ledger.record(first, RUN) == ()
     assert ledger.record([*first, first[0]], RUN) == ()
     assert keys(s3) == before
-    assert len(ledger.record([*first, row(samples.training_job(), "c")], RUN)) == 1
+    assert [one.event_id for one in ledger.record([*first, row(samples.training_job(), "c")], RUN)] == ["c"]
     files = [pl.read_parquet(io.BytesIO(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())) for key in keys(s3)]
     assert sorted(event_id for file in files for event_id in file["event_id"]) == ["a", "b", "c"], "each in one file"
 

@@ -168,18 +168,18 @@ class EventLedger:
     def __init__(self, bucket: str, prefix: str, client: "S3Client") -> None:
         self.objects = ObjectStore(bucket, prefix, client)
 
-    def record(self, rows: Iterable[EventRow], run: "RunFacts") -> tuple[str, ...]:
-        """Record rows and return the keys written; what stands there already, by its id, is left out."""
+    def record(self, rows: Iterable[EventRow], run: "RunFacts") -> tuple[EventRow, ...]:
+        """Record rows and return those that are new; what stands there already, by its id, is left out."""
         groups: dict[tuple[str, str], dict[str, EventRow]] = {}
         for row in rows:
             groups.setdefault((row.kind, _day(row.at)), {}).setdefault(row.event_id, row)
-        written = []
+        recorded: list[EventRow] = []
         for (kind, day), group in sorted(groups.items()):
             known = self.known_ids(kind, day)
             new = [row for event_id, row in sorted(group.items()) if event_id not in known]
-            if new and (key := self._write(kind, day, new, run)):
-                written.append(key)
-        return tuple(written)
+            if new and self._write(kind, day, new, run):
+                recorded += new
+        return tuple(recorded)
 
     def known_ids(self, kind: str, day: str) -> frozenset[str]:
         """Return the ids of the events of a kind that are recorded for a day, such as ``2026-11-20``."""
@@ -256,7 +256,8 @@ class EventLedger:
         schema = event_ledger_schema()
         return [conformed(pl.read_parquet(io.BytesIO(body)), schema) for body in self.objects.read_listed(keys)]
 
-    def _write(self, kind: str, day: str, rows: Sequence[EventRow], run: "RunFacts") -> str | None:
+    def _write(self, kind: str, day: str, rows: Sequence[EventRow], run: "RunFacts") -> bool:
+        """Write a file of rows; ``False`` if another run has written the same."""
         import polars as pl
 
         schema = event_ledger_schema()
@@ -269,8 +270,7 @@ class EventLedger:
             schema=schema,
         )
         key = self._key(kind, day, [row.event_id for row in rows])
-        wrote = self.objects.write(key, _parquet(frame), only_if_absent=True, content_type=_PARQUET)
-        return key if wrote else None
+        return self.objects.write(key, _parquet(frame), only_if_absent=True, content_type=_PARQUET)
 
     @staticmethod
     def _key(kind: str, day: str, event_ids: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from watchkeeper.errors import JobError, PermissionMissingError
 from watchkeeper.operators.event_message import event_notice, start_fault_notice
 from watchkeeper.operators.event_start import dag_start, start_pipeline
+from watchkeeper.operators.export_events import export_events
 from watchkeeper.operators.notice import send_notice
 from watchkeeper.registry.endpoint_index import EndpointIndex
 from watchkeeper.registry.event_kind import JOB_TYPES
@@ -113,7 +114,10 @@ class EventWorker:
         decided = [
             (event, decide_event(event, self.rules, self.now, newest.get((event.kind, event.run)))) for event in events
         ]
-        self.deployment.event_ledger.record([event_row(event, decision) for event, decision in decided], self.run)
+        recorded = self.deployment.event_ledger.record(
+            [event_row(event, decision) for event, decision in decided], self.run
+        )
+        export_events(self.deployment, recorded, now=self.now, warn=self.warn)
         work = EventWork()
         for event, decision in decided:
             work.count(event.kind)

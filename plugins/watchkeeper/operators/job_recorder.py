@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from watchkeeper.errors import RegistryError
+from watchkeeper.operators.export_events import export_events
 
 if TYPE_CHECKING:
     from watchkeeper.aws.job_facts import JobFacts
@@ -53,7 +54,7 @@ def record_ended_job(
     base_name = _counted_name(deployment, facts, now)
     arn = facts.arn.split(":")
     row = job_row(facts, base_name=base_name, endpoint=endpoint, account=arn[4], region=arn[3])
-    deployment.event_ledger.record([row], run)
+    export_events(deployment, deployment.event_ledger.record([row], run), now=now, warn=warn)
     if not deployment.fleet.events.job_metrics:
         return []
     return _put_points(deployment, facts, base_name, run.run_id, now, warn)
