@@ -341,7 +341,7 @@ def decided(
         rule=rule.name,
         level=decision.level,
         action=decision.action,
-        alarms=decision.alarms,
+        alarms=decision.acts_on,
         decided_at=moment_text(now),
         by=by,
         why=why,

@@ -129,8 +129,9 @@ class Surroundings:
 class RemediationDecision:
     """What to do about an endpoint, why in one sentence, and what forbids it.
 
-    ``alarms`` are the names of those in alarm that a rule follows, ``incident_id`` the incident at hand or the one to
-    open, ``None`` where there is none. ``level`` is the action's place in its rule. ``asks`` says that a person has to
+    ``alarms`` are the names of those in alarm that a rule follows, ``acts_on`` those of the rule that is followed: the
+    action is for them, and they tell whether it helped. ``incident_id`` is the incident at hand or the one to open,
+    ``None`` where there is none. ``level`` is the action's place in its rule. ``asks`` says that a person has to
     confirm it, ``opens_breaker`` that the circuit breaker opens with this decision.
     """
 
@@ -138,6 +139,7 @@ class RemediationDecision:
     reason: str
     incident_id: str | None = None
     alarms: tuple[str, ...] = ()
+    acts_on: tuple[str, ...] = ()
     rule: str | None = None
     action: ActionName | None = None
     level: int = 0
@@ -214,6 +216,7 @@ def decide_remediation(
         reason,
         incident_id,
         names,
+        acts_on=tuple(fact.name for fact in chosen.alarms),
         rule=chosen.rule.name,
         action=chosen.action,
         level=chosen.level,
@@ -329,10 +332,8 @@ def _guards(
     found: dict[Refusal, str] = {}
     if surroundings.busy is not None and chosen.action in CHANGES_OF_ENDPOINT:
         found[Refusal.BUSY] = surroundings.busy
-    windows = {**fleet.maintenance_windows, **spec.maintenance_windows}
-    window = next((name for name, held in windows.items() if held.holds(now)), None)
-    if window is not None:
-        found[Refusal.MAINTENANCE] = f"it is maintenance ({window})"
+    forbidden = forbidden_now(spec, fleet, now)
+    found |= {refusal: why for refusal, why in forbidden.items() if refusal is not Refusal.DRY_RUN}
     circuit = spec.circuit_breaker
     since = breaker.counts_since(circuit, now)
     count = sum(utc_moment(action.at) > since for action in past_actions)
@@ -351,9 +352,20 @@ def _guards(
             f"the last action, of {moment_text(max(others))}, is less than {spec.cooldown_minutes} minutes ago"
         )
     found |= _blast_radius(fleet, endpoint, surroundings)
+    found |= forbidden
+    return tuple(found), list(found.values()), opens and Refusal.DRY_RUN not in found
+
+
+def forbidden_now(spec: RemediationSpec, fleet: FleetRemediationSpec, now: datetime) -> dict[Refusal, str]:
+    """Return what in the files forbids every action now, with why; it is asked again after waiting for a person."""
+    found: dict[Refusal, str] = {}
+    windows = {**fleet.maintenance_windows, **spec.maintenance_windows}
+    window = next((name for name, held in windows.items() if held.holds(now)), None)
+    if window is not None:
+        found[Refusal.MAINTENANCE] = f"it is maintenance ({window})"
     if spec.mode == "dry_run" or not fleet.enabled:
         found[Refusal.DRY_RUN] = "the mode is dry_run" if fleet.enabled else "remediation is off for the whole fleet"
-    return tuple(found), list(found.values()), opens and spec.mode != "dry_run" and fleet.enabled
+    return found
 
 
 def _blast_radius(fleet: FleetRemediationSpec, endpoint: str, around: Surroundings) -> dict[Refusal, str]:
