@@ -277,3 +277,9 @@ def test_an_action_is_for_the_alarms_of_its_rule_and_judged_by_them():
     decision = decide([drift, errors], spec=policy(ERRORS, DRIFT))
     assert (decision.rule, decision.acts_on) == ("errors", (errors.name,))
     assert set(decision.alarms) == {errors.name, drift.name}, "the incident is about both"
+
+
+def test_who_follows_violations_follows_those_of_daily_monitors():
+    decision = decide([alarm("violations_daily")], spec=policy(ERRORS, DRIFT))
+    assert (decision.verdict, decision.action) == (Verdict.ACT, "retrain")
+    assert decide([alarm("violations")], spec=policy(DRIFT | {"alarms": ["violations_daily"]})).action is None

@@ -10,7 +10,7 @@ from watchkeeper.aws.alarm_hook import AlarmFacts, AlarmHook
 from watchkeeper.aws.endpoint_snapshot import UNDER_WAY
 from watchkeeper.aws.sagemaker_hook import EndpointHook
 from watchkeeper.operators.orphaned_attempts import owner_of
-from watchkeeper.registry.alarm_condition import ALARM_CONDITIONS, INCIDENT
+from watchkeeper.registry.alarm_condition import ALARM_CONDITIONS, DAILY, INCIDENT
 from watchkeeper.registry.alarm_name import AlarmName
 from watchkeeper.registry.remediation_policy import Surroundings
 
@@ -90,7 +90,8 @@ def whole_names(spec: "EndpointSpec") -> tuple[str, ...]:
     rules = () if spec.remediation is None else spec.remediation.rules
     own = () if spec.infrastructure is None else spec.infrastructure.alarms
     conditions = {*ALARM_CONDITIONS, INCIDENT, *own}
-    return tuple(dict.fromkeys(name for rule in rules for name in rule.alarms if name not in conditions))
+    names = dict.fromkeys(name for rule in rules for name in rule.alarms)
+    return tuple(name for name in names if name.removesuffix(DAILY) not in conditions)
 
 
 def events_by_endpoint(

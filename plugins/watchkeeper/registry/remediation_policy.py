@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from watchkeeper.registry.alarm_condition import DAILY
 from watchkeeper.registry.capture_window import moment_text, utc_moment
 from watchkeeper.registry.fleet_remediation_spec import FleetRemediationSpec
 from watchkeeper.registry.remediation_spec import (
@@ -233,8 +234,13 @@ def incident_name(endpoint: str, since: datetime) -> str:
 
 
 def rules_of(spec: RemediationSpec, fact: AlarmFact) -> tuple[RemediationRule, ...]:
-    """Return the rules that follow an alarm, by its condition or by its whole name."""
-    return tuple(rule for rule in spec.rules if fact.condition in rule.alarms or fact.name in rule.alarms)
+    """Return the rules that follow an alarm, by its condition or by its whole name.
+
+    Monitors that judge days only have an alarm of their own beside the hourly one: who follows ``violations`` follows
+    ``violations_daily``.
+    """
+    names = {fact.name, fact.condition, fact.condition.removesuffix(DAILY)}
+    return tuple(rule for rule in spec.rules if not names.isdisjoint(rule.alarms))
 
 
 def _followed(spec: RemediationSpec, fact: AlarmFact) -> bool:
