@@ -6,6 +6,7 @@ import pytest
 from botocore.stub import Stubber
 
 from watchkeeper.aws.alarm_hook import AlarmHook
+from watchkeeper.aws.alarm_trigger import alarm_selection, alarm_waiter
 from watchkeeper.errors import PermissionMissingError
 
 MOMENT = datetime(2026, 11, 25, 4, tzinfo=UTC)
@@ -136,3 +137,12 @@ def test_a_refusal_names_action_and_alarm(hook, stub, operation):
     stub.add_client_error(operation, "AccessDenied", http_status_code=403)
     with pytest.raises(PermissionMissingError, match=f"cloudwatch:{needed}"):
         call(hook)
+
+
+def test_a_waiter_sees_all_alarms_that_it_may_be_given(hook, stub):
+    names = [f"n{number}" for number in range(100)]
+    wanted = {"AlarmNames": names, "AlarmTypes": list(TYPES), "MaxRecords": 100}
+    for last in ("ALARM", "OK"):
+        alarms = [metric_alarm(name) for name in names[:-1]] + [metric_alarm(names[-1], StateValue=last)]
+        stub.add_response("describe_alarms", {"MetricAlarms": alarms}, wanted)
+    hook.get_waiter(alarm_waiter("OK")).wait(**alarm_selection(names), WaiterConfig={"Delay": 0, "MaxAttempts": 2})

@@ -131,6 +131,7 @@ def test_an_alarms_own_message_to_a_topic_is_the_event_that_eventbridge_would_se
         ('{"source": "s", "detail-type": "t", "time": "2026-11-20T05:00:00Z"}', "detail is missing"),
         ('{"source": "s", "detail-type": "t", "time": "yesterday", "detail": {}}', "no ISO 8601 time"),
         ('{"source": "s", "detail-type": "t", "time": "2026-11-20T05:00:00", "detail": {}}', "no ISO 8601 time"),
+        (alarm_body().replace('"reason": ', '"half": "\\ud800", "reason": '), "cannot be stored"),
         ('{"Type": "Notification", "Message": "plain text"}', "inside the SNS envelope"),
     ],
 )

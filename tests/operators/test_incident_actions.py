@@ -1,9 +1,12 @@
 """Each action of remediation: what it is to bring about is on record first, and done once."""
 
 import contextlib
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import boto3
 import pytest
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.operators.conftest import REGION
 from tests.operators.remediation_world import ERRORS, ROLE, VIOLATIONS, RemediationWorld, rule
@@ -232,3 +235,45 @@ def attempt(world, package):
         new_config="second",
         model_package_arn=package,
     )
+
+
+class Function(BaseHTTPRequestHandler):
+    """A function of Lambda that dies without an answer, or is throttled."""
+
+    throttled = False
+    asked = 0
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        type(self).asked += 1
+        if self.throttled:
+            self.send_response(429)
+            self.send_header("x-amzn-ErrorType", "TooManyRequestsException")
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+        else:
+            self.close_connection = True
+
+    def log_message(self, *_arguments):
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(("throttled", "asks", "outcome"), [(False, 1, "done"), (True, 2, "acting")])
+def test_a_function_that_may_have_run_is_not_asked_again(world, monkeypatch, throttled, asks, outcome):
+    function = type("Asked", (Function,), {"throttled": throttled})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), function)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", f"http://127.0.0.1:{server.server_port}")
+    world.endpoint(rule("invoke_lambda"), invoke_lambda={"function_name": "mend"})
+    world.set("ALARM")
+    context = world.context("r1")
+    (item,) = world.task(DecideRemediationOperator(task_id="decide"), context)
+    operator = ActOnIncidentOperator(task_id="act", **item)
+    with pytest.raises((ClientError, BotoCoreError)):
+        world.task(operator, context)
+    with contextlib.suppress(ClientError):
+        world.task(operator, context)
+    server.shutdown()
+    server.server_close()
+    assert (function.asked, world.record.step.outcome) == (asks, outcome)

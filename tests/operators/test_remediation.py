@@ -345,3 +345,51 @@ def test_incidents_are_read_as_a_frame_and_by_step(world):
     assert (step["config_before"], step["config_after"]) == ("second", "first")
     assert (step["instances_before"], step["instances_after"], step["outcome"]) == (1, 1, "verified")
     assert api.read_incidents(start="2026-01-01T00:00Z", end="2026-01-02T00:00Z", **how).empty
+
+
+def test_an_action_that_helped_its_alarm_is_no_failure_because_another_goes_on(world):
+    retraining = {"pipeline_name": "p", "model_package_group": "flights", "definition": None}
+    world.endpoint(
+        rule("roll_back"),
+        rule("retrain", alarms=("violations",), name="drift"),
+        endpoint={"retraining": retraining},
+    )
+    bad_deployment(world)
+    world.set("ALARM", VIOLATIONS)
+    world.on_update = lambda: world.set("OK", ERRORS)
+    world.run()
+    (step,) = world.record.steps
+    assert (step.action, step.alarms, step.outcome) == ("roll_back", (ERRORS,), "verified")
+    assert "still in alarm" in world.record.why
+    world.run("r2")
+    assert [(step.action, step.alarms) for step in world.record.steps][1:] == [("retrain", (VIOLATIONS,))]
+
+
+def test_nothing_is_done_for_an_alarm_that_is_over_while_another_goes_on(world):
+    world.endpoint(rule("roll_back"), rule("notify", alarms=("violations",), name="drift"))
+    bad_deployment(world)
+    world.set("ALARM", VIOLATIONS)
+    context = world.context("r1")
+    (item,) = first_steps(world, context)
+    world.set("OK", ERRORS)
+    assert "the alarms are OK again" in world.work(item, context)
+    assert world.updates == []
+
+
+def test_what_came_of_one_is_told_while_others_of_the_run_wait_for_a_person(world):
+    bad_deployment(world)
+    context = world.context("r1")
+    (item,) = first_steps(world, context)
+    assert world.work(item, context)["state"] == "recovered"
+    assert world.stages() == [("opened", "warning"), ("recovered", "warning")]
+    finish(world, None, context)
+    assert world.stages() == [], "and not again"
+
+
+def test_somebody_elses_alarm_that_is_called_like_a_condition_is_not_followed(world):
+    world.endpoint(rule("roll_back", alarms=("violations",)))
+    bad_deployment(world)
+    world.alarm("violations", "ALARM")
+    world.ring("violations", event_id="theirs")
+    assert world.run().chosen == []
+    assert world.records() == ()

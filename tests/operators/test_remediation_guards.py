@@ -4,9 +4,11 @@ import contextlib
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 
 from tests.operators.remediation_world import RemediationWorld, bad_deployment, first_steps, now, rule
 from watchkeeper.aws.incident_record import IncidentState
+from watchkeeper.operators.act_on_incident import ActOnIncidentOperator
 
 
 @pytest.fixture
@@ -175,3 +177,24 @@ def test_a_person_is_asked_and_who_answers_is_recorded(world, asked, answer, sta
     if answer == "Reject":
         assert world.updates == []
         assert world.run("r2").chosen == []
+
+
+@pytest.mark.parametrize("switch", ["dry_run", "maintenance", "fleet"])
+def test_what_was_switched_off_while_a_person_was_waited_for_is_not_done(world, switch, tmp_path, monkeypatch):
+    world.endpoint(rule("approve", "roll_back"))
+    bad_deployment(world)
+    context = world.context("r1")
+    (item,) = first_steps(world, context)
+    if switch == "dry_run":
+        world.endpoint(rule("approve", "roll_back"), mode="dry_run")
+    elif switch == "maintenance":
+        window = {"start": "00:00", "duration_minutes": 1440}
+        world.endpoint(rule("approve", "roll_back"), maintenance_windows={"always": window})
+    else:
+        (tmp_path / "include").mkdir()
+        (tmp_path / "include" / "fleet.yaml").write_text("remediation: {enabled: false}\n")
+        monkeypatch.setenv("WATCHKEEPER_INCLUDE", str(tmp_path / "include"))
+    with pytest.raises(AirflowSkipException, match="for now"):
+        world.task(ActOnIncidentOperator(task_id="act", **item), context)
+    assert world.updates == []
+    assert (world.record.state, world.record.step.outcome) == ("open", "postponed")

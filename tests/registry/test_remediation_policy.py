@@ -270,3 +270,16 @@ def test_whatever_happens_an_action_is_of_a_rule_whose_alarm_goes_off_and_no_gua
     assert decision.action == "retrain" or not busy
     if decision.rule == "errors":
         assert (minutes >= 10, decision.level) == (True, levels)
+
+
+def test_an_action_is_for_the_alarms_of_its_rule_and_judged_by_them():
+    errors, drift = alarm(minutes=20, variant="B"), alarm("violations", minutes=3000, variant="A")
+    decision = decide([drift, errors], spec=policy(ERRORS, DRIFT))
+    assert (decision.rule, decision.acts_on) == ("errors", (errors.name,))
+    assert set(decision.alarms) == {errors.name, drift.name}, "the incident is about both"
+
+
+def test_who_follows_violations_follows_those_of_daily_monitors():
+    decision = decide([alarm("violations_daily")], spec=policy(ERRORS, DRIFT))
+    assert (decision.verdict, decision.action) == (Verdict.ACT, "retrain")
+    assert decide([alarm("violations")], spec=policy(DRIFT | {"alarms": ["violations_daily"]})).action is None

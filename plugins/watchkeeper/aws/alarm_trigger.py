@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from watchkeeper.aws.alarm_hook import AlarmHook, AlarmState
+from watchkeeper.aws.alarm_hook import NAMES_A_CALL, AlarmHook, AlarmState
 from watchkeeper.aws.service_trigger import ServiceTrigger
 
 
@@ -51,5 +51,8 @@ def alarm_waiter(state: AlarmState) -> str:
 
 
 def alarm_selection(alarm_names: list[str]) -> dict[str, Any]:
-    """Return the arguments of DescribeAlarms for these very alarms, metric and composite."""
-    return {"AlarmNames": alarm_names, "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]}
+    """Return the arguments of DescribeAlarms for these very alarms, metric and composite, on one page.
+
+    A waiter sees the first page only, and CloudWatch's own is shorter: the alarms beyond it would not be waited for.
+    """
+    return {"AlarmNames": alarm_names, "AlarmTypes": ["MetricAlarm", "CompositeAlarm"], "MaxRecords": NAMES_A_CALL}

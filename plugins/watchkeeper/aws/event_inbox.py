@@ -73,11 +73,12 @@ class EventInbox:
         """
         try:
             event = parse_event(body, received_at)
+            stored = _stored_form(event)
         except ValueError as error:
             self._keep_malformed(body, str(error), received_at)
             return None
         if self.objects.metadata(archive_key(event)) is None:
-            self.objects.write(inbox_key(event), msgspec.json.encode(event), only_if_absent=True)
+            self.objects.write(inbox_key(event), stored, only_if_absent=True)
         return event
 
     def pending(self, channel: Channel) -> list[InboxEvent]:
@@ -140,6 +141,18 @@ class EventInbox:
         when = "" if received_at is None else moment_text(received_at)
         kept = MalformedBody(digest=digest, why=why, received_at=when, body=body.encode("utf-8", "replace").decode())
         self.objects.write(malformed_key(digest), msgspec.json.encode(kept), only_if_absent=True)
+
+
+def _stored_form(event: InboxEvent) -> bytes:
+    """Return an event as its file holds it; ValueError for what JSON can say and no file can."""
+    try:
+        stored = msgspec.json.encode(event)
+        _EVENTS.decode(stored)
+    except (ValueError, OverflowError, RecursionError):
+        # Half of a surrogate pair, or nested beyond reading: left in the queue it would hold up all that come after it.
+        message = "it holds text or nesting that cannot be stored"
+        raise ValueError(message) from None
+    return stored
 
 
 def inbox_key(event: InboxEvent) -> str:

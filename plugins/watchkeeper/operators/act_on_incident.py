@@ -17,12 +17,14 @@ from watchkeeper.operators.incident_scene import why_busy
 from watchkeeper.operators.incident_step import IncidentStepOperator, take_incident
 from watchkeeper.operators.monitor_base import Deployment, failing_at_once
 from watchkeeper.registry.capture_window import moment_text
+from watchkeeper.registry.remediation_policy import forbidden_now
 from watchkeeper.registry.remediation_spec import CHANGES_OF_ENDPOINT
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from watchkeeper.aws.incident_record import IncidentRecord
+    from watchkeeper.registry.endpoint_spec import EndpointSpec
 
 
 class ActOnIncidentOperator(IncidentStepOperator):
@@ -50,7 +52,7 @@ class ActOnIncidentOperator(IncidentStepOperator):
             except Exception as error:
                 if not is_refusal(error):
                     raise
-                return self._refused(deployment, error, context)
+                return self._refused(deployment, spec, error, context)
         assert record.step is not None  # noqa: S101 - take_incident found one
         step = record.step
         if step.action == "retrain":
@@ -72,8 +74,14 @@ class ActOnIncidentOperator(IncidentStepOperator):
         return self._done(deployment, case.record, added, context)
 
     def _may_still(self, case: ActionCase, context: "Context") -> None:
-        """Put the step off unless the alarm still goes off, nothing else updates the endpoint, and a place is left."""
+        """Put the step off unless it is allowed and wanted still, the endpoint is at rest, and a place is left.
+
+        An approval may have taken a day: what was switched off meanwhile stays undone.
+        """
         deployment, step = case.deployment, case.step
+        forbidden = forbidden_now(case.policy, deployment.fleet.remediation, datetime.now(UTC))
+        if forbidden:
+            self._put_off(deployment, f"no {step.action} for now: {' and '.join(forbidden.values())}", context)
         going_off = [
             fact.name for fact in case.access.open(AlarmHook).alarms(names=step.alarms) if fact.state == "ALARM"
         ]
@@ -135,15 +143,18 @@ class ActOnIncidentOperator(IncidentStepOperator):
         self.advance(deployment, IncidentState.OPEN, context, why, steps=steps)
         raise AirflowSkipException(why)
 
-    def _refused(self, deployment: Deployment, error: Exception, context: "Context") -> dict[str, Any]:
+    def _refused(
+        self, deployment: Deployment, spec: "EndpointSpec", error: Exception, context: "Context"
+    ) -> dict[str, Any]:
         record = deployment.incidents.require(self.endpoint, self.incident_id)
         step = record.step
         assert step is not None  # noqa: S101 - take_incident found one
         why = f"{step.action} was refused: {' '.join(str(error).split())}"
         self.log.error("%s: %s", self.endpoint, why)
         steps = record.with_step(outcome=StepOutcome.REFUSED.value, verified=why)
-        self.advance(deployment, IncidentState.UNRESOLVED, context, why, steps=steps)
+        record = self.advance(deployment, IncidentState.UNRESOLVED, context, why, steps=steps)
         deployment.blast_radius.release(self.endpoint, datetime.now(UTC))
+        self.tell(deployment, spec, record, context)
         return {"action": step.action, "outcome": StepOutcome.REFUSED.value}
 
     def _start_retraining(self, target: dict[str, Any], context: "Context") -> None:

@@ -26,6 +26,7 @@ from watchkeeper.operators.run_pipeline import run_name
 from watchkeeper.registry.alarm_name import AlarmName
 from watchkeeper.registry.capture_window import moment_text, parse_moment
 from watchkeeper.registry.remediation_policy import (
+    AlarmFact,
     Refusal,
     RemediationDecision,
     Verdict,
@@ -258,11 +259,10 @@ class DecideRemediationOperator(MonitorOperator):
         told = [event for event in rings if state_of(event) == "ALARM"]
         for event in told:
             name = alarm_of(event)
-            parts = AlarmName.parse(name, prefix)
-            condition = name if parts is None else parts.condition
-            if not any(condition in rule.alarms or name in rule.alarms for rule in _policy(spec).rules):
+            since, parts = datetime.fromisoformat(event.at), AlarmName.parse(name, prefix)
+            fact = AlarmFact(name, name if parts is None else parts.condition, "ALARM", since)
+            if not rules_of(_policy(spec), fact):
                 continue
-            since = datetime.fromisoformat(event.at)
             if self._told_late(deployment, spec.registry_id, name, since, event.event_id):
                 continue
             draft = IncidentRecord(
@@ -341,7 +341,7 @@ def decided(
         rule=rule.name,
         level=decision.level,
         action=decision.action,
-        alarms=decision.alarms,
+        alarms=decision.acts_on,
         decided_at=moment_text(now),
         by=by,
         why=why,

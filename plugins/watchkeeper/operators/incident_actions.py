@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from watchkeeper.registry.remediation_spec import RemediationSpec
 
 RETRAIN_DAG = "retrain"
+#: No function of Lambda runs longer than 15 minutes.
+_LONGEST_FUNCTION_SECONDS = 910
 _THROTTLED = frozenset(
     {
         "RequestLimitExceeded",
@@ -201,15 +203,38 @@ def _invoke(case: ActionCase, target: Mapping[str, Any]) -> dict[str, Any]:
     case.deployment.incidents.change_step(
         case.record.endpoint, case.record.incident_id, by=case.record.held_by, target={**target, "asked": True}
     )
-    with permission_named("lambda", f"function:{name}"):
-        answer = case.access.client("lambda").invoke(
-            FunctionName=name, InvocationType="RequestResponse", Payload=json.dumps(document).encode()
-        )
+    answer = _asked_once(case, name, json.dumps(document).encode(), target)
     if answer.get("FunctionError"):
         raise EndpointStateError(
             f"function {name}", f"it answered with the error {answer['FunctionError']}", "Read its log."
         )
     return {"asked": True, "status": int(answer.get("StatusCode", 0))}
+
+
+def _asked_once(case: ActionCase, name: str, payload: bytes, target: Mapping[str, Any]) -> Any:
+    """Return a function's answer. botocore would ask again a function that answers late: here nobody does."""
+    from botocore.config import Config
+    from botocore.exceptions import ClientError
+
+    from watchkeeper.aws.service_hook import ServiceHook
+
+    hook = case.access.open(ServiceHook, client_type="lambda")
+    once = Config(
+        read_timeout=_LONGEST_FUNCTION_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": 1},
+        tcp_keepalive=True,
+    )
+    client: Any = hook.get_client_type(config=hook.config.merge(once))
+    try:
+        with permission_named("lambda", f"function:{name}"):
+            return client.invoke(FunctionName=name, InvocationType="RequestResponse", Payload=payload)
+    except ClientError as error:
+        if error_code(error) in _THROTTLED:
+            # It did not run: the next try of this task may ask.
+            case.deployment.incidents.change_step(
+                case.record.endpoint, case.record.incident_id, by=case.record.held_by, target=dict(target)
+            )
+        raise
 
 
 def _start_pipeline(case: ActionCase, target: Mapping[str, Any]) -> dict[str, Any]:

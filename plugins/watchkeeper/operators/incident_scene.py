@@ -10,6 +10,7 @@ from watchkeeper.aws.alarm_hook import AlarmFacts, AlarmHook
 from watchkeeper.aws.endpoint_snapshot import UNDER_WAY
 from watchkeeper.aws.sagemaker_hook import EndpointHook
 from watchkeeper.operators.orphaned_attempts import owner_of
+from watchkeeper.registry.alarm_condition import ALARM_CONDITIONS, DAILY, INCIDENT
 from watchkeeper.registry.alarm_name import AlarmName
 from watchkeeper.registry.remediation_policy import Surroundings
 
@@ -82,9 +83,15 @@ class IncidentScene:
 
 
 def whole_names(spec: "EndpointSpec") -> tuple[str, ...]:
-    """Return the names that rules of an endpoint follow; conditions among them are no alarm's, which does no harm."""
+    """Return the whole names of alarms that rules of an endpoint follow.
+
+    A condition's name is none of them: somebody else's alarm may be called ``drift``, too.
+    """
     rules = () if spec.remediation is None else spec.remediation.rules
-    return tuple(dict.fromkeys(name for rule in rules for name in rule.alarms))
+    own = () if spec.infrastructure is None else spec.infrastructure.alarms
+    conditions = {*ALARM_CONDITIONS, INCIDENT, *own}
+    names = dict.fromkeys(name for rule in rules for name in rule.alarms)
+    return tuple(name for name in names if name.removesuffix(DAILY) not in conditions)
 
 
 def events_by_endpoint(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from watchkeeper.aws.pipeline_hook import PipelineHook
+from watchkeeper.operators.incident_notice import tell_end_of_step
 from watchkeeper.operators.monitor_base import Deployment, MonitorOperator
 from watchkeeper.operators.run_pipeline import run_name
 
@@ -46,6 +47,16 @@ class IncidentStepOperator(MonitorOperator):
         return deployment.incidents.advance(
             self.endpoint, self.incident_id, state, by=run_name(context), why=why, now=datetime.now(UTC), **fields
         )
+
+    def tell(self, deployment: Deployment, spec: "EndpointSpec", record: "IncidentRecord", context: "Context") -> None:
+        """Tell what came of the newest step now: other incidents of the run may wait a day for a person.
+
+        The task that reports tells it again where that failed.
+        """
+        try:
+            tell_end_of_step(deployment, spec, record, context, self.log.warning)
+        except Exception as error:  # noqa: BLE001 - the record stands, and who reports tells it then
+            self.log.warning("%s: people were not told yet: %s", self.endpoint, error)
 
     def open_endpoint(self, deployment: Deployment) -> "tuple[EndpointSpec, RemediationSpec, PipelineHook]":
         """Return the endpoint's file, its policy, and a hook to its account."""

@@ -237,8 +237,9 @@ class VerifyIncidentOperator(IncidentStepOperator):
             if others:
                 why = f"{why}; {', '.join(others)} still in alarm"
         steps = record.with_step(outcome=outcome.value, verified=why, after=after)
-        self.advance(deployment, state, context, why, steps=steps)
+        record = self.advance(deployment, state, context, why, steps=steps)
         deployment.blast_radius.release(self.endpoint, now)
+        self.tell(deployment, spec, record, context)
         self.log.info("%s: %s", self.endpoint, why)
         return {"state": state.value, "verified": why}
 

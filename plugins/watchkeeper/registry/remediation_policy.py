@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from watchkeeper.registry.alarm_condition import DAILY
 from watchkeeper.registry.capture_window import moment_text, utc_moment
 from watchkeeper.registry.fleet_remediation_spec import FleetRemediationSpec
 from watchkeeper.registry.remediation_spec import (
@@ -129,8 +130,9 @@ class Surroundings:
 class RemediationDecision:
     """What to do about an endpoint, why in one sentence, and what forbids it.
 
-    ``alarms`` are the names of those in alarm that a rule follows, ``incident_id`` the incident at hand or the one to
-    open, ``None`` where there is none. ``level`` is the action's place in its rule. ``asks`` says that a person has to
+    ``alarms`` are the names of those in alarm that a rule follows, ``acts_on`` those of the rule that is followed: the
+    action is for them, and they tell whether it helped. ``incident_id`` is the incident at hand or the one to open,
+    ``None`` where there is none. ``level`` is the action's place in its rule. ``asks`` says that a person has to
     confirm it, ``opens_breaker`` that the circuit breaker opens with this decision.
     """
 
@@ -138,6 +140,7 @@ class RemediationDecision:
     reason: str
     incident_id: str | None = None
     alarms: tuple[str, ...] = ()
+    acts_on: tuple[str, ...] = ()
     rule: str | None = None
     action: ActionName | None = None
     level: int = 0
@@ -214,6 +217,7 @@ def decide_remediation(
         reason,
         incident_id,
         names,
+        acts_on=tuple(fact.name for fact in chosen.alarms),
         rule=chosen.rule.name,
         action=chosen.action,
         level=chosen.level,
@@ -230,8 +234,13 @@ def incident_name(endpoint: str, since: datetime) -> str:
 
 
 def rules_of(spec: RemediationSpec, fact: AlarmFact) -> tuple[RemediationRule, ...]:
-    """Return the rules that follow an alarm, by its condition or by its whole name."""
-    return tuple(rule for rule in spec.rules if fact.condition in rule.alarms or fact.name in rule.alarms)
+    """Return the rules that follow an alarm, by its condition or by its whole name.
+
+    Monitors that judge days only have an alarm of their own beside the hourly one: who follows ``violations`` follows
+    ``violations_daily``.
+    """
+    names = {fact.name, fact.condition, fact.condition.removesuffix(DAILY)}
+    return tuple(rule for rule in spec.rules if not names.isdisjoint(rule.alarms))
 
 
 def _followed(spec: RemediationSpec, fact: AlarmFact) -> bool:
@@ -329,10 +338,8 @@ def _guards(
     found: dict[Refusal, str] = {}
     if surroundings.busy is not None and chosen.action in CHANGES_OF_ENDPOINT:
         found[Refusal.BUSY] = surroundings.busy
-    windows = {**fleet.maintenance_windows, **spec.maintenance_windows}
-    window = next((name for name, held in windows.items() if held.holds(now)), None)
-    if window is not None:
-        found[Refusal.MAINTENANCE] = f"it is maintenance ({window})"
+    forbidden = forbidden_now(spec, fleet, now)
+    found |= {refusal: why for refusal, why in forbidden.items() if refusal is not Refusal.DRY_RUN}
     circuit = spec.circuit_breaker
     since = breaker.counts_since(circuit, now)
     count = sum(utc_moment(action.at) > since for action in past_actions)
@@ -351,9 +358,20 @@ def _guards(
             f"the last action, of {moment_text(max(others))}, is less than {spec.cooldown_minutes} minutes ago"
         )
     found |= _blast_radius(fleet, endpoint, surroundings)
+    found |= forbidden
+    return tuple(found), list(found.values()), opens and Refusal.DRY_RUN not in found
+
+
+def forbidden_now(spec: RemediationSpec, fleet: FleetRemediationSpec, now: datetime) -> dict[Refusal, str]:
+    """Return what in the files forbids every action now, with why; it is asked again after waiting for a person."""
+    found: dict[Refusal, str] = {}
+    windows = {**fleet.maintenance_windows, **spec.maintenance_windows}
+    window = next((name for name, held in windows.items() if held.holds(now)), None)
+    if window is not None:
+        found[Refusal.MAINTENANCE] = f"it is maintenance ({window})"
     if spec.mode == "dry_run" or not fleet.enabled:
         found[Refusal.DRY_RUN] = "the mode is dry_run" if fleet.enabled else "remediation is off for the whole fleet"
-    return tuple(found), list(found.values()), opens and spec.mode != "dry_run" and fleet.enabled
+    return found
 
 
 def _blast_radius(fleet: FleetRemediationSpec, endpoint: str, around: Surroundings) -> dict[Refusal, str]:
