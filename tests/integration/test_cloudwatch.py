@@ -11,12 +11,14 @@ from tests import airflow_home  # noqa: F401 - first of all: it gives Airflow a 
 from watchkeeper.aws.client_access import AwsAccess
 from watchkeeper.aws.cloudwatch_hook import CloudWatchHook
 from watchkeeper.operators.delete_alarms import CloudWatchDeleteAlarmsOperator
+from watchkeeper.operators.delete_dashboards import CloudWatchDeleteDashboardsOperator
 from watchkeeper.operators.get_metric_data import CloudWatchGetMetricDataOperator
 from watchkeeper.operators.put_alarm import CloudWatchPutCompositeAlarmOperator, CloudWatchPutMetricAlarmOperator
 from watchkeeper.operators.put_dashboard import CloudWatchPutDashboardOperator
 from watchkeeper.operators.put_log_retention import CloudWatchPutRetentionPolicyOperator
 from watchkeeper.operators.put_metric_filter import CloudWatchPutMetricFilterOperator
 from watchkeeper.operators.put_metrics import CloudWatchPutMetricDataOperator
+from watchkeeper.operators.put_rule_targets import EventBridgePutTargetsOperator
 from watchkeeper.operators.query_logs import CloudWatchLogsInsightsQueryOperator
 from watchkeeper.operators.scan_log_errors import CloudWatchLogErrorScanOperator
 from watchkeeper.operators.set_alarm_state import CloudWatchSetAlarmStateOperator
@@ -175,8 +177,16 @@ def test_a_dashboard_is_put_and_read(name, hook):
     CloudWatchPutDashboardOperator(task_id="t", dashboard_name=name, dashboard_body=body).execute({})
     assert hook.dashboard(name) == body
     assert list(hook.dashboards(name)) == [name]
-    assert hook.delete_dashboards([name, "none"]) == (name,)
+    assert CloudWatchDeleteDashboardsOperator(task_id="t", dashboard_names=[name, "none"]).execute({}) == [name]
     assert hook.dashboard(name) is None
+
+
+def test_a_rule_has_the_targets_that_it_was_given(name, sandbox):
+    queue = sandbox.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+    arn = f"arn:aws:sqs:us-east-1:123456789012:{queue.rpartition('/')[2]}"
+    sandbox.client("events").put_rule(Name=name, EventPattern='{"source": ["aws.sagemaker"]}')
+    put = EventBridgePutTargetsOperator(task_id="t", rule=name, targets=[{"Id": "queue", "Arn": arn}])
+    assert [put.execute({}), put.execute({})] == [["queue"], ["queue"]]
 
 
 def test_retention_and_metric_filters_are_put_once(name, sandbox):

@@ -82,6 +82,16 @@ def test_what_has_not_helped_is_left_to_people():
     assert decide([alarm()], replace(tried, escalated=True)).verdict is Verdict.NOTHING
 
 
+def test_a_rule_whose_alarm_is_young_has_its_turn_before_people_do():
+    spec = policy(ERRORS, SLOW, DRIFT | {"persists_minutes": 30})
+    both = [alarm(), alarm("violations", minutes=5)]
+    done = incident(step(), step(1, "roll_back"))
+    waits = decide(both, done, spec=spec)
+    assert (waits.verdict, waits.refusals) == (Verdict.WAIT, (Refusal.NOT_PERSISTENT,))
+    turn = decide([alarm(), alarm("violations", minutes=40)], done, spec=spec)
+    assert (turn.verdict, turn.action) == (Verdict.ACT, "retrain")
+
+
 def test_people_are_not_kept_waiting_for_another_rules_patience():
     waiting = step(0, "retrain", "drift", watched_until=NOW + timedelta(days=2))
     tried = incident(step(), step(1, "roll_back"), waiting)

@@ -23,6 +23,7 @@ from watchkeeper.registry.include_folder import find_include
 from watchkeeper.registry.notice_routing import Channel, expired_silences
 from watchkeeper.registry.price_table import load_prices
 from watchkeeper.registry.registry_files import load_registry
+from watchkeeper.registry.remedied_alarms import misspelt_alarms
 from watchkeeper.registry.secret_scan import secret_findings
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def _rule_faults(spec: "EndpointSpec") -> Iterator[str]:
             except (WatchkeeperError, ValueError) as error:
                 text = " ".join(str(error).removeprefix(f"{spec.registry_id}: ").split())
                 told.add(text if text.startswith("monitors.") else f"monitors.{monitor}: {text}")
+    told.update(misspelt_alarms(spec))
     yield from (f"{spec.registry_id}.yaml: {text}" for text in sorted(told))
 
 

@@ -30,7 +30,7 @@ def build_remediate_dag(dag_id: str, doc_md: str | None) -> DAG:
         start_date=START,
         catchup=False,
         # Several, as an incident whose approval or recovery is waited for holds up no other. Each is one run's alone.
-        max_active_runs=16,
+        max_active_runs=64,
         # A person may take a day, and so may a recovery.
         dagrun_timeout=timedelta(days=3),
         default_args=DEFAULTS,

@@ -306,7 +306,9 @@ def _nothing_to_choose(
 ) -> RemediationDecision:
     tried = {step.rule: step.action for step in steps if not step.postponed and step.action != "notify"}
     failed = [rule for rule in choice.exhausted if rule.name in tried]
-    if failed:
+    # Another rule may yet have its turn: people have the incident for good when it is escalated.
+    to_come = any(refusal is Refusal.NOT_PERSISTENT for refusal, _ in choice.waiting)
+    if failed and not to_come:
         reason = f"Escalated to people: {told} after all steps of rule {failed[0].name!r}."
         return RemediationDecision(
             Verdict.ESCALATE, reason, incident_id, names, rule=failed[0].name, refusals=(Refusal.EXHAUSTED,)
