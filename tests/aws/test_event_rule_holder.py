@@ -28,6 +28,14 @@ def test_a_queues_arn_is_read_from_its_url(url, home, arn):
     assert EventQueue.of(url, home).arn == arn
 
 
+def test_only_a_fifo_queue_gets_a_group():
+    plain, ordered = (
+        EventQueue.of(f"https://sqs.us-east-1.amazonaws.com/123456789012/{name}", HOME) for name in ("q", "q.fifo")
+    )
+    assert plain.target == {"Arn": plain.arn}
+    assert ordered.target == {"Arn": ordered.arn, "SqsParameters": {"MessageGroupId": "watchkeeper"}}
+
+
 def test_what_is_no_queue_is_told():
     with pytest.raises(SettingsError, match="use a queue's URL"):
         EventQueue.of("https://example.com/queue", HOME)

@@ -1,17 +1,22 @@
 """The planner where AWS does not let it look, and where what was written does not stay."""
 
+import json
+
 import pytest
 from botocore.stub import Stubber
 
 from tests.aws.conftest import BUCKET
 from watchkeeper.aws.alarm_holder import AlarmHolder, alarm_body
 from watchkeeper.aws.alarm_hook import AlarmHook
+from watchkeeper.aws.dashboard_body import endpoint_dashboard
+from watchkeeper.aws.dashboard_holder import DashboardHolder
 from watchkeeper.aws.lifecycle_rules import LifecycleHolder, expiry, rule_start
 from watchkeeper.aws.resource_holder import each, prefixes
 from watchkeeper.aws.resource_place import ResourcePlace
 from watchkeeper.aws.resource_plan import Resource, ResourceChange
 from watchkeeper.aws.resource_planner import ResourcePlanner
 from watchkeeper.errors import PermissionMissingError
+from watchkeeper.registry.endpoint_spec import EndpointSpec
 
 HOME, OURS = ResourcePlace(), f"{BUCKET}/wk"
 START = rule_start("wk", OURS)
@@ -138,3 +143,19 @@ def test_the_holder_says_which_alarms_are_of_our_form(access):
         client.put_metric_alarm(AlarmName=name, **request)
     found = list(AlarmHolder("wk", OURS).find(access, HOME, None))
     assert [(one.name, one.scope, one.owner) for one in found] == [("wk/flights/v/c", "flights", None)]
+
+
+def test_a_dashboard_is_of_no_region_and_not_pruned_from_another(access):
+    """AWS lists the dashboards of an account in each of its regions: nothing is declared there, and nothing pruned."""
+    away = ResourcePlace(region_name="eu-west-1")
+    capture = {"s3_uri": "s3://bucket/x"}
+    spec = EndpointSpec.model_validate({"endpoint_name": "churn", "owner": "me", "capture": capture})
+    body = endpoint_dashboard(spec, [], OURS, "Watchkeeper", "us-east-1", "us-east-1")
+    wanted = Resource("dashboard", "wk-churn", "churn", body)
+    for place in (HOME, away):
+        client = place.access(access).client("cloudwatch")
+        client.put_dashboard(DashboardName="wk-churn", DashboardBody=json.dumps(body))
+    both = ResourcePlanner(OURS, access, (HOME, away), (DashboardHolder("wk", OURS),))
+    assert both.compare([wanted], None).changes == ()
+    (prune,) = both.compare([], None).changes
+    assert (prune.action, prune.place) == ("prune", HOME)

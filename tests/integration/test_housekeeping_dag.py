@@ -43,7 +43,8 @@ def test_a_day_is_put_together_and_the_months_cost_is_reported(watched):
     before = watched.ledger()
     assert len(watched.stored("ledger/")) == 3
     held(watched)
-    watched.endpoint(cost=CEILING)
+    # Its region written out is another way to the same place: nothing there is counted twice.
+    watched.endpoint(cost=CEILING, region_name="us-east-1")
     run = watched.run("housekeeping")
     assert str(run.state) == "success"
     assert len(watched.stored("ledger/")) == 1

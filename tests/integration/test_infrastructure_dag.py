@@ -266,11 +266,26 @@ def test_rules_of_others_stay_in_a_bucket_and_in_a_queues_policy(fleet, world):
     fleet.declare(capture_retention_days=60)
     assert fleet.apply().faults == ()
     assert sorted(rule["Expiration"]["Days"] for rule in rules()) == [1, 60]
-    # Without days the rule goes; the other endpoint's captures keep the bucket in sight.
+    # Without days the rule goes, though nothing else asks for one in that bucket: captures would go on expiring.
     fleet.declare()
-    fleet.declare("other", capture_retention_days=7)
     assert fleet.apply().faults == ()
-    assert sorted(rule["Expiration"]["Days"] for rule in rules()) == [1, 7]
+    assert [rule["Expiration"]["Days"] for rule in rules()] == [1]
+
+
+def test_a_bucket_that_two_regions_share_keeps_the_rules_of_both(fleet, world):
+    fleet.declare(capture_retention_days=30)
+    world.endpoint("other", region_name="eu-west-1", infrastructure={"capture_retention_days": 7})
+    assert fleet.apply().faults == ()
+    assert "lifecycle_rule" not in {one.kind for one in fleet.plan().changes}
+    rules = fleet.s3.get_bucket_lifecycle_configuration(Bucket=world.captures)["Rules"]
+    assert sorted(rule["Expiration"]["Days"] for rule in rules) == [7, 30]
+
+
+def test_a_bucket_that_cannot_be_read_hides_no_other(fleet, world):
+    world.endpoint("other", capture={"s3_uri": "s3://there-is-no-such-bucket/x"}, infrastructure={})
+    fleet.declare(capture_retention_days=30)
+    assert ("create", "lifecycle_rule", "captures") in actions(fleet.plan())
+    assert fleet.apply().faults == ()
 
 
 def test_two_applies_at_once_do_no_harm(fleet):

@@ -32,6 +32,22 @@ def test_each_variant_has_its_own_alarms() -> None:
     assert two["dashboards"] == one["dashboards"]
 
 
+def test_an_alarm_with_its_own_dimensions_is_one_for_all_variants() -> None:
+    own = {"metric": "Depth", "namespace": "Shop", "statistic": "Sum", "threshold_value": 1, "dimensions": {"Q": "a"}}
+    plain, more = (
+        infrastructure_counts(endpoint({"alarms": alarms}, variants=["blue", "green"])) for alarms in ({}, {"own": own})
+    )
+    assert more["standard_alarms"] == plain["standard_alarms"] + 1
+
+
+def test_drift_is_data_qualitys_alone_as_its_alarm_is() -> None:
+    plain = infrastructure_counts(endpoint({}))["standard_alarms"]
+    explained = endpoint({}, monitors={"explainability": {}})
+    assert explained.periods_of("explainability")
+    # Only the alarm over the violations of all monitors looks at one more.
+    assert infrastructure_counts(explained)["standard_alarms"] == plain + 1
+
+
 def test_kinds_that_cost_more_are_told_apart() -> None:
     plain = infrastructure_counts(endpoint({}))
     learnt = infrastructure_counts(endpoint({"anomaly_detection": True}))

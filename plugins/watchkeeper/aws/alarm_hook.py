@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from watchkeeper.aws.service_failure import is_missing, permission_named
 from watchkeeper.aws.service_hook import ServiceHook
+from watchkeeper.errors import ServiceAnswerError
 from watchkeeper.registry.capture_window import utc_moment
 
 if TYPE_CHECKING:
@@ -167,7 +168,11 @@ class AlarmHook(ServiceHook):
         with permission_named("cloudwatch", f"alarm:{name}"):
             put = client.put_metric_alarm if operation == "PutMetricAlarm" else client.put_composite_alarm
             put(**given)
-            arn = next(self.alarms(names=[name])).arn
+            there = next(self.alarms(names=[name]), None)
+            if there is None:
+                fault = "CloudWatch took it and does not list it"
+                raise ServiceAnswerError(f"alarm {name}", fault, "Run it again, in a minute.")
+            arn = there.arn
             if given.get("Tags"):
                 # Of an alarm that existed, putting it ignores the tags.
                 client.tag_resource(ResourceARN=arn, Tags=given["Tags"])

@@ -17,8 +17,9 @@ from watchkeeper.registry.alarm_condition import (
     MICROSECOND_METRICS,
 )
 from watchkeeper.registry.alarm_name import ALL_VARIANTS, FLEET, AlarmName
+from watchkeeper.registry.infrastructure_count import LOOKED_AT
 from watchkeeper.registry.instance_type import cpu_count, gpu_count
-from watchkeeper.registry.monitor_spec import MONITOR_NAMES, MonitorName
+from watchkeeper.registry.monitor_spec import MONITOR_NAMES
 from watchkeeper.registry.runbook_pages import alarm_runbook
 
 if TYPE_CHECKING:
@@ -201,9 +202,8 @@ def _verdict_rules(
     rule: "AlarmRule", spec: "EndpointSpec", variant: str, context: AlarmContext
 ) -> "Iterator[tuple[AlarmRule, _Watched]]":
     """Yield an alarm for the monitors that judge hours, if any do, and one for those that judge days only."""
-    monitors: dict[str, tuple[MonitorName, ...]] = {"drift": ("data_quality",), "quality": ("model_quality",)}
     groups: dict[Period, list[_Watched]] = {}
-    for monitor in monitors.get(rule.condition, MONITOR_NAMES):
+    for monitor in LOOKED_AT.get(rule.condition, MONITOR_NAMES):
         periods = spec.periods_of(monitor)
         if periods:
             period: Period = "hourly" if "hourly" in periods else "daily"

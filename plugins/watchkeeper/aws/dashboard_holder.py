@@ -26,7 +26,10 @@ def dashboard_name(resource_prefix: str, scope: str) -> str:
 
 @dataclass(frozen=True)
 class DashboardHolder:
-    """Dashboards: their names are listed, and the body of each of ours is read."""
+    """Dashboards: their names are listed, and the body of each of ours is read.
+
+    They are of an account, in no region: another region would list those of home, which nothing declares there.
+    """
 
     resource_prefix: str
     deployment: str
@@ -35,7 +38,9 @@ class DashboardHolder:
     def find(
         self, access: "AwsAccess", place: "ResourcePlace", scopes: frozenset[str] | None
     ) -> Iterator[FoundResource]:
-        """Yield the dashboards whose names begin with our prefix."""
+        """Yield the dashboards whose names begin with our prefix; all of ours are at home."""
+        if not place.is_home:
+            return
         hook = access.open(CloudWatchHook)
         wanted = None if scopes is None else {dashboard_name(self.resource_prefix, scope) for scope in scopes}
         if wanted is not None and len(wanted) <= FEW_SCOPES:

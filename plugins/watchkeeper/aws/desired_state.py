@@ -67,13 +67,15 @@ class DesiredState:
 class Declaration:
     """What the files say, and how AWS is reached: all that a desired state is made from.
 
-    ``absent`` names alarms on what has never been there, which are not made yet.
+    ``absent`` names alarms on what has never been there, which are not made yet. ``buckets`` says through which place
+    each bucket of captures is reached.
     """
 
     settings: "DeploymentSettings"
     fleet: "FleetSpec"
     places: PlaceBook
     absent: frozenset[str] = frozenset()
+    buckets: Mapping[str, ResourcePlace] = field(default_factory=dict)
 
     @property
     def deployment(self) -> str:
@@ -92,6 +94,25 @@ class Declaration:
 def deployment_tag(settings: "DeploymentSettings") -> str:
     """Return what the tag of everything that a deployment owns says."""
     return f"{settings.bucket}/{settings.prefix}"
+
+
+def capture_bucket(spec: "EndpointSpec") -> str:
+    """Return the bucket that an endpoint's captures lie in."""
+    return spec.capture.s3_uri.removeprefix("s3://").partition("/")[0]
+
+
+def bucket_places(
+    specs: "Iterable[EndpointSpec]", places: Mapping[str, ResourcePlace], home_bucket: str
+) -> dict[str, ResourcePlace]:
+    """Return through which one place each bucket is reached: home if any endpoint there uses it, else the first.
+
+    A bucket is the same from everywhere, and endpoints of several accounts and regions may share one.
+    """
+    found = {home_bucket: HOME}
+    known = [(places[spec.registry_id], spec) for spec in specs if spec.registry_id in places]
+    for place, spec in sorted(known, key=lambda item: not item[0].is_home):
+        found.setdefault(capture_bucket(spec), place)
+    return found
 
 
 def add_endpoint(
@@ -134,8 +155,8 @@ def add_endpoint(
     if days is not None:
         bucket, _, folder = spec.capture.s3_uri.removeprefix("s3://").partition("/")
         prefix = "/".join((*([folder] if folder else []), spec.endpoint_name, ""))
-        start = rule_start(settings.resource_prefix, given.deployment)
-        state.resources.append(expiry(bucket, prefix, days, "captures", spec.registry_id, start, place))
+        start, where = rule_start(settings.resource_prefix, given.deployment), given.buckets.get(bucket, place)
+        state.resources.append(expiry(bucket, prefix, days, "captures", spec.registry_id, start, where))
     if section.manage_capture and shape is not None and shape.capture_differences:
         state.captures[spec.registry_id] = shape.capture_differences
 
@@ -202,7 +223,7 @@ def _add_events(state: DesiredState, given: Declaration, home: PlaceIdentity, ot
         queue, name = EventQueue.of(url, home), rule_name(prefix, what)
         senders.setdefault(queue, []).append(rule_arn(home, name))
         why = f"Hands {words} to Watchkeeper."
-        state.resources.append(event_rule(name, pattern, {"Arn": queue.arn}, why, given.deployment, HOME))
+        state.resources.append(event_rule(name, pattern, queue.target, why, given.deployment, HOME))
         for place in state.places:
             if place.is_home:
                 continue

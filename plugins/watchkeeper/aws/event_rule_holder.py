@@ -43,6 +43,12 @@ class EventQueue:
     url: str
     arn: str
 
+    @property
+    def target(self) -> dict[str, Any]:
+        """What a rule's target says of it. A FIFO queue needs a group, and content-based deduplication of its own."""
+        group = {"SqsParameters": {"MessageGroupId": "watchkeeper"}} if self.arn.endswith(".fifo") else {}
+        return {"Arn": self.arn, **group}
+
     @classmethod
     def of(cls, url: str, home: PlaceIdentity) -> "EventQueue":
         """Return the queue of a URL; SettingsError if it is no queue's."""

@@ -31,6 +31,9 @@ def rule_start(resource_prefix: str, deployment: str) -> str:
 class LifecycleHolder:
     """Lifecycle rules of the buckets that are named. Ours are known by their ids; others' are written back as found.
 
+    ``undeclared`` buckets are looked at too, for rules that no file asks for any longer; one that cannot be read
+    is passed over. Each bucket is named with one place only: seen from a second one, its rules would be pruned there.
+
     S3 has no conditional write here: what somebody else changes between our reading and our writing is lost, so the
     two calls follow each other at once.
     """
@@ -38,16 +41,17 @@ class LifecycleHolder:
     start: str
     deployment: str
     buckets: "tuple[tuple[ResourcePlace, str], ...]"
+    undeclared: "tuple[tuple[ResourcePlace, str], ...]" = ()
     kinds: tuple[ResourceKind, ...] = ("lifecycle_rule",)
 
     def find(
         self, access: "AwsAccess", place: "ResourcePlace", scopes: frozenset[str] | None
     ) -> Iterator[FoundResource]:
         """Yield our rules in the buckets of this place."""
-        for where, bucket in self.buckets:
+        for where, bucket in (*self.buckets, *self.undeclared):
             if where != place:
                 continue
-            for rule in _rules(access.client("s3"), bucket)[0]:
+            for rule in self._rules_of(access.client("s3"), place, bucket):
                 rule_id = str(rule.get("ID", ""))
                 if not rule_id.startswith(self.start):
                     continue
@@ -55,6 +59,18 @@ class LifecycleHolder:
                 if scopes is None or scope in scopes:
                     name = f"{bucket}{_SEPARATOR}{rule_id}"
                     yield FoundResource("lifecycle_rule", name, scope, rule, self.deployment, place)
+
+    def _rules_of(self, client: Any, place: "ResourcePlace", bucket: str) -> list[dict[str, Any]]:
+        from botocore.exceptions import ClientError
+
+        from watchkeeper.errors import PermissionMissingError
+
+        try:
+            return _rules(client, bucket)[0]
+        except (ClientError, PermissionMissingError):
+            if (place, bucket) in self.buckets:
+                raise
+            return []
 
     def bring_about(self, changes: Sequence[ResourceChange], access: "AwsAccess") -> Iterator[str]:
         """Write each bucket's rules once, with ours changed in it; yield what failed."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from watchkeeper.aws.cost_facts import (
@@ -14,6 +15,7 @@ from watchkeeper.aws.cost_facts import (
     observe_traffic,
 )
 from watchkeeper.aws.cost_store import CostRecord, CostReport, EndpointCost, month_of
+from watchkeeper.aws.resource_place import PlaceBook
 from watchkeeper.errors import WatchkeeperError
 from watchkeeper.registry.alarm_name import FLEET
 from watchkeeper.registry.capture_window import moment_text
@@ -24,6 +26,8 @@ from watchkeeper.registry.cost_estimate import CostDrivers, CostEstimate, counte
 from watchkeeper.registry.cost_spec import CostSpec
 
 if TYPE_CHECKING:
+    from watchkeeper.aws.client_access import AwsAccess
+    from watchkeeper.aws.resource_place import ResourcePlace
     from watchkeeper.operators.monitor_base import Deployment
     from watchkeeper.registry.endpoint_spec import EndpointSpec
 
@@ -66,7 +70,7 @@ def gather_facts(deployment: "Deployment", now: datetime) -> CostFacts:
     """Return what can be found out of all endpoints; what cannot is among its problems."""
     facts = CostFacts()
     specs = list(deployment.registry.endpoints.values())
-    accesses = list(dict.fromkeys([deployment.access, *(deployment.access_of(spec) for spec in specs)]))
+    accesses = _ways(deployment, specs, facts)
     settings = deployment.settings
     count_held(
         facts,
@@ -91,6 +95,19 @@ def gather_facts(deployment: "Deployment", now: datetime) -> CostFacts:
     for what, look in (("traffic", verdicts), ("jobs", jobs)):
         _told(facts, what, look)
     return facts
+
+
+def _ways(deployment: "Deployment", specs: "list[EndpointSpec]", facts: CostFacts) -> "list[AwsAccess]":
+    """Return one way to each account and region: through two of them what is there would be counted twice."""
+    book = PlaceBook(deployment.access)
+    found: dict[ResourcePlace, AwsAccess] = {}
+
+    def look(access: "AwsAccess") -> None:
+        found.setdefault(book.place_of(access), access)
+
+    for access in dict.fromkeys([deployment.access, *(deployment.access_of(spec) for spec in specs)]):
+        _told(facts, f"the account of {access.role_arn or access.aws_conn_id}", partial(look, access))
+    return list(found.values())
 
 
 def actual_drivers(spec: "EndpointSpec", basis: CostBasis, facts: CostFacts) -> CostDrivers:

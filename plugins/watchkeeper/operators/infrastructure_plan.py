@@ -6,7 +6,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from watchkeeper.aws.absent_alarms import absent_alarms
-from watchkeeper.aws.desired_state import Declaration, DesiredState, add_endpoint, add_fleet, deployment_tag
+from watchkeeper.aws.desired_state import (
+    Declaration,
+    DesiredState,
+    add_endpoint,
+    add_fleet,
+    bucket_places,
+    capture_bucket,
+    deployment_tag,
+)
 from watchkeeper.aws.endpoint_shape import EndpointShape, endpoint_shape
 from watchkeeper.aws.resource_holders import resource_holders
 from watchkeeper.aws.resource_place import PlaceBook, ResourcePlace
@@ -40,7 +48,8 @@ def make_plan(deployment: "Deployment", run: str, endpoints: Iterable[str], now:
     faults += place_faults
     absent, absence_faults = _absent(deployment, specs, places)
     faults += absence_faults
-    given = Declaration(settings, deployment.fleet, book, absent)
+    buckets = bucket_places(specs, places, settings.bucket)
+    given = Declaration(settings, deployment.fleet, book, absent, buckets)
     # Of all endpoints, as what is for the fleet speaks of them all; only what is asked for is compared.
     needed = [spec for spec in specs if not wanted or FLEET in wanted or spec.registry_id in wanted]
     shapes = _shapes(deployment, [spec for spec in needed if spec.wanted_infrastructure and spec.registry_id in places])
@@ -68,7 +77,13 @@ def make_plan(deployment: "Deployment", run: str, endpoints: Iterable[str], now:
         deployment_tag(settings),
         deployment.access,
         tuple(dict.fromkeys((ResourcePlace(), *places.values()))),
-        resource_holders(settings.resource_prefix, deployment_tag(settings), resources, settings.bucket),
+        resource_holders(
+            settings.resource_prefix,
+            deployment_tag(settings),
+            resources,
+            settings.bucket,
+            [(buckets[name], name) for name in map(capture_bucket, needed) if name in buckets],
+        ),
     )
     found = planner.compare(resources, scopes, frozenset(state.held))
     changes = [
@@ -104,13 +119,19 @@ def _absent(
     """Return the alarms on absence that are not to be made yet; where that cannot be told, none, and why."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    given = deployment.settings
+    given, faults = deployment.settings, list[str]()
     try:
         return absent_alarms(
-            specs, places, deployment.fleet, given.resource_prefix, given.metrics_namespace, deployment.access
-        ), []
+            specs,
+            places,
+            deployment.fleet,
+            given.resource_prefix,
+            given.metrics_namespace,
+            deployment.access,
+            faults.append,
+        ), faults
     except (ClientError, BotoCoreError, WatchkeeperError) as error:
-        return frozenset(), [f"what has never been there could not be told: {' '.join(str(error).split())}"]
+        return frozenset(), [*faults, f"what has never been there could not be told: {' '.join(str(error).split())}"]
 
 
 def planner_of(deployment: "Deployment", changes: Iterable[ResourceChange]) -> ResourcePlanner:

@@ -22,7 +22,7 @@ INSTANCE_METRICS = (
     "GPUMemoryUtilization",
     "DiskUtilization",
 )
-"""Published per variant under ``/aws/sagemaker/Endpoints``; the first two are summed over cores and GPUs."""
+"""Published per variant under ``/aws/sagemaker/Endpoints``; CPU and both of GPUs are summed over cores and GPUs."""
 MICROSECOND_METRICS = ("ModelLatency", "OverheadLatency", "ModelSetupTime")
 """Published in microseconds under ``AWS/SageMaker``."""
 

@@ -11,12 +11,8 @@ if TYPE_CHECKING:
     from watchkeeper.registry.endpoint_spec import EndpointSpec
     from watchkeeper.registry.infrastructure_spec import InfrastructureSpec
 
-#: The monitors whose metrics a condition looks at; an alarm over several is billed for each.
-_LOOKED_AT: dict[str, tuple[MonitorName, ...]] = {
-    "violations": MONITOR_NAMES,
-    "drift": ("data_quality", "explainability"),
-    "quality": ("model_quality",),
-}
+LOOKED_AT: dict[str, tuple[MonitorName, ...]] = {"drift": ("data_quality",), "quality": ("model_quality",)}
+"""The monitors whose metrics a condition looks at, where not all; an alarm over several is billed for each."""
 _MINUTE = 60
 
 
@@ -36,7 +32,8 @@ def infrastructure_counts(spec: "EndpointSpec") -> dict[str, float]:
             kind = "anomaly_alarms"
         else:
             kind = "high_resolution_alarms" if rule.period_seconds < _MINUTE else "standard_alarms"
-        counts[kind] += _metrics(spec, rule) * len(spec.variants)
+        # With dimensions of its own it is one for all variants.
+        counts[kind] += _metrics(spec, rule) * (1 if rule.dimensions else len(spec.variants))
     counts["composite_alarms"] = float(section.incident.enabled)
     counts["dashboards"] = float(section.dashboard)
     return counts
@@ -55,5 +52,5 @@ def _metrics(spec: "EndpointSpec", rule: AlarmRule) -> int:
     if rule.source == "share":
         return 2  # what is divided, and Invocations
     if rule.source == "monitor":
-        return sum(bool(spec.periods_of(monitor)) for monitor in _LOOKED_AT.get(rule.condition, MONITOR_NAMES))
+        return sum(bool(spec.periods_of(monitor)) for monitor in LOOKED_AT.get(rule.condition, MONITOR_NAMES))
     return 1
