@@ -1,5 +1,6 @@
 """Looks at AWS, works out what differs, brings it about, and looks again."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -102,7 +103,8 @@ class ResourcePlanner:
         told = " ".join(failed)
         for change in to_do:
             remaining = left.get(change_key(change))
-            if remaining is not None and change.name not in told:
+            # The whole name: that of one alarm may begin with another's.
+            if remaining is not None and not re.search(rf"{re.escape(change.name)}(?![\w/-])", told):
                 fields = "; ".join(map(str, remaining.fields)) or remaining.action
                 failed.append(f"{change.kind} {change.name} is not as it was written: {fields}")
         applied = tuple(change for change in to_do if change_key(change) not in left)
